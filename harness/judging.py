@@ -1,0 +1,85 @@
+"""From what a test met to a verdict with its evidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+from .implementations import errors
+from .verdicts import Verdict
+
+
+class RequirementFailed(AssertionError):
+    """A requirement doesn't hold. `evidence` goes into the record: plain values, arrays, dataclasses."""
+
+    def __init__(self, found: str, **evidence: Any):
+        super().__init__(found)
+        self.evidence = evidence
+
+
+class Inconclusive(Exception):
+    """The machine was too noisy to say."""
+
+
+def check(holds: bool, found: str, **evidence: Any) -> None:
+    """Raises RequirementFailed with what was found unless the condition holds."""
+    __tracebackhide__ = True
+    if not holds:
+        raise RequirementFailed(found, **evidence)
+
+
+def check_outputs(judgement: Any, what: str, **evidence: Any) -> None:
+    """Raises RequirementFailed at the first frame and output where a budget's judgement says that it is broken."""
+    __tracebackhide__ = True
+    if judgement.ok:
+        return
+    place = {
+        "first_bad_frame": judgement.first_bad_frame,
+        "first_bad_output": judgement.first_bad_output,
+        "expected": judgement.expected,
+        "got": judgement.got,
+        "error_in_budgets": judgement.error_in_budgets,
+        "error_ulp": judgement.error_ulp,
+        "neighbours": judgement.neighbours,
+    }
+    where = f"first at frame {judgement.first_bad_frame}, output {judgement.first_bad_output}"
+    raise RequirementFailed(f"{what}: {where}", **place, **evidence)
+
+
+def verdict_of(error: BaseException) -> tuple[Verdict, str, dict[str, Any]]:
+    """(verdict, what was found, evidence) of the exception that ended a test.
+
+    What the implementation did decides; anything that is neither its doing nor a requirement's is the suite's own
+    fault.
+    """
+    evidence = dict(getattr(error, "evidence", None) or {})
+    found = str(error) or type(error).__name__
+    for kind, verdict in (
+        (errors.NotAvailable, Verdict.NOT_AVAILABLE),
+        (errors.TimedOut, Verdict.TIMEOUT),
+        ((errors.Crashed, errors.Exited), Verdict.CRASH),
+        ((errors.ImplementationError, AssertionError), Verdict.FAIL),
+        (Inconclusive, Verdict.INCONCLUSIVE),
+    ):
+        if isinstance(error, kind):
+            return verdict, found, jsonable(evidence)
+    return Verdict.SUITE_ERROR, f"{type(error).__name__}: {found}", jsonable(evidence)
+
+
+def jsonable(value: Any) -> Any:
+    """Plain JSON values: arrays become lists, dataclasses mappings, NaN and infinity their names."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if value is None or isinstance(value, (str, int, bool)):
+        return value
+    if is_dataclass(value) and not isinstance(value, type):
+        return jsonable(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):
+        return jsonable(value.tolist())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [jsonable(item) for item in value]
+    return str(value)

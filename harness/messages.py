@@ -1,0 +1,78 @@
+"""The text of a failure: what was required, what was found and where, and how to see it again."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+CARRIED_VARIABLES = ("PYTHONPATH", "RTNEURAL_DIR", "RTCONFORM_CACHE", "RTCONFORM_MARCH")
+"""Environment variables that change what is judged, so that a command without them would not show the same."""
+
+
+def reproduce_command(item: str, role: str, connection: str, options: Mapping[str, Any]) -> str:
+    """One line for any shell in any folder that runs just this case; `options` are further `rtconform run` options."""
+    variables = [f"{name}={os.environ[name]}" for name in CARRIED_VARIABLES if os.environ.get(name)]
+    words = ["env", *variables] if variables else []
+    words += [sys.executable, "-m", "rtconform", "run", f"--{role}", absolute_connection(connection), "--only", item]
+    for name, value in options.items():
+        if value is not None:
+            words += [f"--{name}", str(value)]
+    return shlex.join(words)
+
+
+def absolute_connection(connection: str) -> str:
+    """The connection with the paths of a library or program made absolute."""
+    kind, _, rest = connection.partition(":")
+    if kind == "abi":
+        path, hash_sign, name = rest.partition("#")
+        return f"abi:{Path(path).expanduser().resolve()}{hash_sign}{name}"
+    if kind == "cmd":
+        words = [str(Path(word).resolve()) if Path(word).exists() else word for word in shlex.split(rest)]
+        return f"cmd:{shlex.join(words)}"
+    return connection
+
+
+def failure_text(result: Mapping[str, Any]) -> str:
+    """A result record as the text that a person reads in a terminal."""
+    lines = [f"{result['item']}: {result['verdict']}", f"  required: {result['text']}", f"  found:    {result['found']}"]
+    lines += [f"  {line}" for line in evidence_lines(result["evidence"])]
+    if known := result.get("known_failure"):
+        lines.append(f"  known failure: {known}")
+    lines.append(f"  seed:     {result['seed']}")
+    lines.append(f"  again:    {result['command']}")
+    if gdb := result["evidence"].get("gdb"):
+        lines.append(f"  debugger: {gdb}")
+    return "\n".join(lines)
+
+
+def evidence_lines(evidence: Mapping[str, Any]) -> Iterable[str]:
+    """The evidence in lines: the bad place first, then everything else by name."""
+    shown = {"gdb"}
+    if "first_bad_frame" in evidence:
+        shown |= {"first_bad_frame", "first_bad_output", "expected", "got", "error_in_budgets", "error_ulp", "neighbours"}
+        yield (
+            f"at frame {evidence['first_bad_frame']}, output {evidence['first_bad_output']}: "
+            f"expected {_number(evidence['expected'])}, got {_number(evidence['got'])} "
+            f"({_number(evidence.get('error_in_budgets'), 3)} × the error budget, {_number(evidence.get('error_ulp'), 3)} ULP)"
+        )
+        for neighbour in evidence.get("neighbours") or ():
+            yield f"  neighbour: {_neighbour(neighbour)}"
+    for name, value in evidence.items():
+        if name not in shown:
+            lines = str(value).splitlines() or [""]
+            yield f"{name}: {lines[0]}"
+            yield from (f"    {line}" for line in lines[1:])
+
+
+def _neighbour(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_number(item)}" for key, item in value.items())
+    return str(value)
+
+
+def _number(value: Any, digits: int = 9) -> str:
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)

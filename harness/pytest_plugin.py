@@ -1,0 +1,242 @@
+"""The pytest side of the suite: which items there are, what they are called, and what their outcome means.
+
+A test names its requirement with `@pytest.mark.requirement("ID")` and takes the implementation under test as the
+fixture `loader`, `exporter`, `trainer` or `pipeline`. Its items are called by the requirement:
+`LDR-REJECT-UNKNOWN-LAYER[rtneural-eigen-lstm]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from . import catalogue, config as settings, judging, known_failures, selection
+from .run_state import STATE, RunState, case_of
+from .verdicts import ExitCode, Verdict
+
+OPTIONS = (
+    ("loader", "append", "a loader under test: a connection string or a registered name"),
+    ("exporter", "append", "an exporter under test"),
+    ("trainer", "append", "a trainer under test"),
+    ("pipeline", "append", "a pipeline under test"),
+    ("class", "append", "judge only this conformance class"),
+    ("models", "store", "the user's own RTNeural JSON file or folder"),
+    ("known-failures", "store", "the known-failures file"),
+    ("profile", "store", "smoke, ci or nightly"),
+    ("seed", "store", "the seed of all randomness"),
+    ("only", "append", "just this item, by its whole name"),
+    ("config", "store", "the settings file"),
+    ("out", "store", "the folder for the record stream and the reports"),
+)
+WORDS = {
+    Verdict.PASS: (".", "PASSED"),
+    Verdict.SKIP: ("s", "SKIPPED"),
+    Verdict.XFAIL: ("x", "XFAIL"),
+    Verdict.NOT_AVAILABLE: ("n", "NOT AVAILABLE"),
+    Verdict.INCONCLUSIVE: ("?", "INCONCLUSIVE"),
+    Verdict.FAIL: ("F", "FAILED"),
+    Verdict.CRASH: ("C", "CRASHED"),
+    Verdict.TIMEOUT: ("T", "TIMED OUT"),
+    Verdict.XPASS: ("X", "UNEXPECTED PASS"),
+    Verdict.SUITE_ERROR: ("E", "SUITE ERROR"),
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("rtconform")
+    for name, action, text in OPTIONS:
+        group.addoption(f"--rtc-{name}", action=action, default=None, help=text)
+    group.addoption("--rtc-timed", action="store_true", help="include the timed classes: latency and memory")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "requirement(id): the requirement that a test checks")
+    config.addinivalue_line("markers", "models(group): the stored models of a test: five, small or stored")
+    for name in catalogue.TIMED_CLASSES:
+        config.addinivalue_line("markers", f"{name}: the timed class {name}")
+    try:
+        config.stash[STATE] = RunState.from_options(config)
+    except (settings.InvalidConfig, known_failures.InvalidKnownFailures, selection.UnusableModels) as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("requirement") is None:
+        return
+    state = metafunc.config.stash[STATE]
+    for role in catalogue.ROLES:
+        if role in metafunc.fixturenames:
+            metafunc.parametrize(role, list(state.named[role]), indirect=True, scope="function")
+    if "model_case" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("models")
+        cases = state.model_cases(marker.args[0] if marker else "stored")
+        metafunc.parametrize("model_case", cases, ids=[case.name for case in cases], indirect=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> Iterator[None]:
+    """Calls the items of a requirement by its id, and leaves out those that no implementation stands behind."""
+    made = yield
+    if not isinstance(made, list):
+        return made
+    kept = []
+    for item in made:
+        marker = item.get_closest_marker("requirement")
+        if marker is not None:
+            identifier = marker.args[0]
+            if identifier not in catalogue.load():
+                raise pytest.UsageError(f"{item.nodeid} names the requirement {identifier!r}, which no file defines")
+            if not collector.config.stash[STATE].concerns(item, catalogue.load()[identifier]):
+                continue
+            _rename(item, name, identifier)
+        kept.append(item)
+    return kept
+
+
+def _rename(item: pytest.Item, function: str, identifier: str) -> None:
+    item.name = identifier + item.name.removeprefix(function)
+    item._nodeid = f"{item.parent.nodeid}::{item.name}"
+    item.extra_keyword_matches.add(function)
+    requirement = catalogue.load()[identifier]
+    if requirement.is_timed:
+        item.add_marker(requirement.conformance_class)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    state = config.stash[STATE]
+    kept, dropped = [], []
+    for item in items:
+        (kept if state.selects(item) else dropped).append(item)
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = kept
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    state = session.config.stash[STATE]
+    judged = [item for item in session.items if item.get_closest_marker("requirement")]
+    state.judging = bool(judged)
+    timed = any(catalogue.load()[item.get_closest_marker("requirement").args[0]].is_timed for item in judged)
+    if timed and getattr(session.config.option, "numprocesses", None):
+        raise pytest.UsageError("The latency and memory classes run one at a time: leave out -n, or deselect them.")
+
+
+@pytest.fixture
+def loader(request: pytest.FixtureRequest) -> Any:
+    """The loader under test."""
+    return request.config.stash[STATE].implementation(request, "loader")
+
+
+@pytest.fixture
+def exporter(request: pytest.FixtureRequest) -> Any:
+    """The exporter under test."""
+    return request.config.stash[STATE].implementation(request, "exporter")
+
+
+@pytest.fixture
+def trainer(request: pytest.FixtureRequest) -> Any:
+    """The trainer under test."""
+    return request.config.stash[STATE].implementation(request, "trainer")
+
+
+@pytest.fixture
+def pipeline(request: pytest.FixtureRequest) -> Any:
+    """The pipeline under test."""
+    return request.config.stash[STATE].implementation(request, "pipeline")
+
+
+@pytest.fixture
+def model_case(request: pytest.FixtureRequest) -> selection.ModelCase:
+    """One model file whose layer types the loader under test declares; skipped otherwise."""
+    case = request.param
+    if "loader" in request.fixturenames:
+        declared = set(request.getfixturevalue("loader").declaration.layer_types)
+        undeclared = sorted(set(case.model.layer_types) - declared)
+        if undeclared:
+            pytest.skip(f"not declared by the loader: {', '.join(undeclared)}")
+    return case
+
+
+@pytest.fixture
+def rtc_config(request: pytest.FixtureRequest) -> settings.Config:
+    """The settings of the run: deadline, memory limit, seed, profile."""
+    return request.config.stash[STATE].config
+
+
+@pytest.fixture
+def measure(request: pytest.FixtureRequest) -> Any:
+    """`measure(kind, **values)` writes raw samples or figures into the record stream, tied to this item."""
+
+    def write(kind: str, **values: Any) -> None:
+        fields = {"kind": kind, "item": request.node.name, **case_of(request.node), **judging.jsonable(values)}
+        request.node.user_properties.append(("rtc-measurement", fields))
+
+    return write
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+    report = yield
+    if item.get_closest_marker("requirement") and (call.when == "call" or call.excinfo is not None):
+        result = item.config.stash[STATE].result(item, call)
+        report.user_properties.append(("rtc-result", result))
+        _show(report, result)
+    return report
+
+
+def _show(report: pytest.TestReport, result: dict[str, Any]) -> None:
+    """Makes pytest count and print the outcome as the verdict says."""
+    from .messages import failure_text
+
+    verdict = Verdict(result["verdict"])
+    if verdict is Verdict.PASS:
+        return
+    if verdict in (Verdict.SKIP, Verdict.XFAIL, Verdict.NOT_AVAILABLE):
+        report.outcome = "skipped"
+        report.longrepr = (str(report.location[0]), report.location[1] or 0, f"{verdict.value}: {result['found']}")
+        if verdict is Verdict.XFAIL:
+            report.wasxfail = result["known_failure"]
+    else:
+        report.outcome = "failed"
+        traceback = f"\n\n{report.longreprtext}" if verdict is Verdict.SUITE_ERROR else ""
+        report.longrepr = failure_text(result) + traceback
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    for name, result in getattr(report, "user_properties", ()):
+        if name == "rtc-result":
+            verdict = Verdict(result["verdict"])
+            letter, word = WORDS[verdict]
+            category = {"passed": "passed", "skipped": "skipped"}.get(report.outcome, "failed")
+            return ("xfailed" if verdict is Verdict.XFAIL else category), letter, word
+    return None
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    state = RunState.current
+    if state is not None and not state.is_worker:
+        state.write(report.user_properties)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    state = session.config.stash[STATE]
+    if state.is_worker or not state.writer_open:
+        return
+    code = state.finish()
+    if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        others_failed = session.testsfailed > state.failed_items
+        session.exitstatus = ExitCode.UNEXPECTED if others_failed else code
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    state = config.stash[STATE]
+    if state.finished and not state.is_worker:
+        from .report import summarise
+
+        terminalreporter.section("rtconform")
+        terminalreporter.write_line(summarise(Path(state.out)))

@@ -1,0 +1,244 @@
+"""One run under pytest: its settings, the implementations it has connected to, and the records it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from . import catalogue, config as settings, judging, known_failures, messages, records, selection
+from .implementations import Implementation, connect
+from .verdicts import ExitCode, Verdict, exit_code, standings
+
+STATE: pytest.StashKey[RunState] = pytest.StashKey()
+DEFAULT_OUT = "rtconform-report"
+SPEC_VERSION = "1.0"
+
+
+def case_of(item: pytest.Item) -> dict[str, str]:
+    """{"implementation", "case"} of an item: what stands between its brackets, taken apart."""
+    callspec = getattr(item, "callspec", None)
+    params = dict(callspec.params) if callspec else {}
+    names = [params[role] for role in catalogue.ROLES if role in params]
+    inside = item.name.partition("[")[2].removesuffix("]")
+    implementation = names[0] if names else ""
+    case = inside.removeprefix(implementation).removeprefix("-")
+    return {"implementation": implementation, "case": case}
+
+
+class RunState:
+    """What the plugin's hooks share. One per process; under pytest-xdist only the controller writes."""
+
+    current: ClassVar[RunState | None] = None
+
+    def __init__(
+        self,
+        config: settings.Config,
+        *,
+        only: Iterable[str],
+        classes: Iterable[str],
+        timed: bool,
+        out: Path,
+        is_worker: bool,
+        command: list[str],
+    ):
+        self.config = config
+        self.only = frozenset(only)
+        self.classes = frozenset(classes)
+        self.timed = timed
+        self.out = out
+        self.is_worker = is_worker
+        self.command = command
+        self.judging = False
+        self.finished = False
+        self.failed_items = 0
+        self.named = {role: selection.short_names(texts) for role, texts in config.implementations().items()}
+        self.user_cases = selection.user_cases(config.models_path) if config.models_path else None
+        self.known = known_failures.load(config.known_failures_path)
+        self._connected: dict[str, Implementation | Exception] = {}
+        self._writer: records.Writer | None = None
+        self._results: list[Mapping[str, Any]] = []
+        self._identified: set[str] = set()
+        RunState.current = self
+
+    @classmethod
+    def from_options(cls, pytest_config: pytest.Config) -> RunState:
+        """The state for pytest's command line and the settings file; raises the errors of those two."""
+
+        def option(name: str) -> Any:
+            return pytest_config.getoption(f"--rtc-{name}")
+
+        path = option("config")
+        config = settings.load(Path(path) if path else None, pytest_config.invocation_params.dir)
+        here = pytest_config.invocation_params.dir
+        given = {f"{role}s": tuple(option(role) or ()) for role in catalogue.ROLES}
+        if any(given.values()):
+            config = settings.replace(config, **given)
+        config = config.overridden(
+            models=str((here / option("models")).resolve()) if option("models") else None,
+            known_failures=str((here / option("known-failures")).resolve()) if option("known-failures") else None,
+            profile=option("profile"),
+            seed=int(option("seed")) if option("seed") else None,
+        )
+        marks = pytest_config.option.markexpr or ""
+        return cls(
+            config,
+            only=option("only") or (),
+            classes=settings.checked_classes(option("class") or (), "--class"),
+            timed=option("timed") or bool(option("only")) or any(name in marks for name in catalogue.TIMED_CLASSES),
+            out=(here / (option("out") or DEFAULT_OUT)).resolve(),
+            is_worker=hasattr(pytest_config, "workerinput"),
+            command=list(pytest_config.invocation_params.args),
+        )
+
+    # Selecting
+
+    def concerns(self, item: pytest.Item, requirement: catalogue.Requirement) -> bool:
+        """Whether an implementation stands behind the item, and a user's models can be put through it."""
+        if requirement.role in item.fixturenames and not self.named[requirement.role]:
+            return False
+        return self.user_cases is None or "model_case" in item.fixturenames or "model_set" in item.fixturenames
+
+    def selects(self, item: pytest.Item) -> bool:
+        marker = item.get_closest_marker("requirement")
+        if marker is None:
+            return not self.only
+        if self.only:
+            return item.name in self.only
+        requirement = catalogue.load()[marker.args[0]]
+        if requirement.is_timed and not self.timed:
+            return False
+        return not self.classes or requirement.conformance_class in self.classes
+
+    def model_cases(self, group: str) -> list[selection.ModelCase]:
+        return self.user_cases if self.user_cases is not None else selection.stored_cases(group)
+
+    # Judging
+
+    def implementation(self, request: pytest.FixtureRequest, role: str) -> Implementation:
+        """The implementation of an item, connected once per run; skips what it does not declare."""
+        name = request.param
+        if name not in self._connected:
+            try:
+                self._connected[name] = connect(self.named[role][name], role)
+            except Exception as error:
+                self._connected[name] = error
+        found = self._connected[name]
+        if isinstance(found, Exception):
+            raise found
+        capability = catalogue.load()[request.node.get_closest_marker("requirement").args[0]].capability
+        declared = (*found.declaration.layer_types, *found.declaration.features)
+        if capability is not None and capability not in declared:
+            pytest.skip(f"not declared: {capability}")
+        return found
+
+    def result(self, item: pytest.Item, call: pytest.CallInfo) -> dict[str, Any]:
+        """The result record of an item whose test has ended."""
+        requirement = catalogue.load()[item.get_closest_marker("requirement").args[0]]
+        where = case_of(item)
+        verdict, found, evidence = Verdict.PASS, "", {}
+        if call.excinfo is not None:
+            if call.excinfo.errisinstance(pytest.skip.Exception):
+                verdict, found = Verdict.SKIP, str(call.excinfo.value)
+            else:
+                verdict, found, evidence = judging.verdict_of(call.excinfo.value)
+        verdict, known = self._with_known_failures(requirement.id, where, verdict)
+        return {
+            "item": item.name,
+            "requirement": requirement.id,
+            "level": requirement.level,
+            "class": requirement.conformance_class,
+            "role": requirement.role,
+            "text": requirement.text,
+            **where,
+            "verdict": verdict.value,
+            "found": found,
+            "evidence": evidence,
+            "known_failure": known,
+            "duration_s": round(call.duration, 6),
+            "seed": self.config.seed,
+            "command": self._command(item.name, requirement.role, where["implementation"]),
+            "identity": self._identity(where["implementation"]),
+        }
+
+    def _with_known_failures(
+        self, requirement: str, where: Mapping[str, str], verdict: Verdict
+    ) -> tuple[Verdict, str | None]:
+        """(verdict, note) after a look at the known failures that cover the case."""
+        entry = next((e for e in self.known if e.covers(requirement, where["implementation"], where["case"])), None)
+        if entry is None or not (verdict.is_failure or verdict is Verdict.PASS):
+            return verdict, None
+        if lapsed := entry.lapsed(self._identity(where["implementation"])):
+            return verdict, f"the known failure has ended: {lapsed}"
+        if verdict is Verdict.PASS:
+            return Verdict.XPASS, "it is listed as a known failure and passes: run `rtconform known-failures update`"
+        return Verdict.XFAIL, entry.reason
+
+    def _command(self, item: str, role: str, implementation: str) -> str:
+        connection = self.named[role].get(implementation, implementation)
+        options = {
+            "models": self.config.models_path,
+            "config": self.config.path,
+            "seed": self.config.seed,
+            "profile": self.config.profile,
+        }
+        return messages.reproduce_command(item, role, connection, options)
+
+    def _identity(self, implementation: str) -> dict[str, Any]:
+        found = self._connected.get(implementation)
+        return judging.jsonable(found.declaration) if isinstance(found, Implementation) else {}
+
+    # Recording
+
+    @property
+    def writer_open(self) -> bool:
+        return self.judging and not self.finished
+
+    def write(self, properties: Iterable[tuple[str, Any]]) -> None:
+        """Writes the records that an item carries."""
+        for name, fields in properties:
+            if name == "rtc-measurement":
+                self._open().measurement(**fields)
+            elif name == "rtc-result":
+                self._write_result(dict(fields))
+
+    def _write_result(self, fields: dict[str, Any]) -> None:
+        identity = fields.pop("identity")
+        name = fields["implementation"]
+        if name and identity and name not in self._identified:
+            self._identified.add(name)
+            self._open().implementation(name=name, role=fields["role"], identity=identity)
+        verdict = Verdict(fields["verdict"])
+        self.failed_items += verdict not in (Verdict.PASS, Verdict.SKIP, Verdict.XFAIL, Verdict.NOT_AVAILABLE)
+        self._results.append(fields)
+        self._open().result(**fields)
+
+    def _open(self) -> records.Writer:
+        if self._writer is None:
+            from rtconform import __version__
+
+            self._writer = records.Writer(self.out / records.STREAM_NAME)
+            self._writer.header(
+                rtconform=__version__,
+                spec=SPEC_VERSION,
+                seed=self.config.seed,
+                profile=self.config.profile,
+                deadline_ms=self.config.deadline_ms,
+                memory_limit_bytes=self.config.memory_limit_bytes,
+                command=self.command,
+            )
+        return self._writer
+
+    def finish(self) -> ExitCode:
+        """Closes the stream, writes the reports, and says what the run comes to."""
+        from . import report
+
+        outcomes = [records.outcome_of(result) for result in self._results]
+        code = exit_code(outcomes, self.config.classes or None)
+        counts = {verdict.value: sum(o.verdict is verdict for o in outcomes) for verdict in Verdict}
+        self._open().footer(counts=counts, standings=standings(outcomes), exit_code=int(code))
+        report.write_all(self.out)
+        self.finished = True
+        return code

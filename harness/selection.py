@@ -1,0 +1,100 @@
+"""What a run is about: which implementations, and which model files they are tried on."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from .paths import FIXTURES
+from .rtneural_json import InvalidModel, Model, read
+
+
+class UnusableModels(ValueError):
+    """`--models` names nothing that can be judged."""
+
+
+@dataclass(frozen=True)
+class ModelCase:
+    """One model file. `name` is what it is called in the names of test items."""
+
+    name: str
+    path: Path
+
+    @cached_property
+    def model(self) -> Model:
+        """The parsed file; read once."""
+        return read(self.path)
+
+
+def short_names(connections: Sequence[str]) -> Mapping[str, str]:
+    """{short name: connection}: the registered name, the name behind #, or what the path ends in; made unique."""
+    named: dict[str, str] = {}
+    for connection in connections:
+        base = name = short_name(connection)
+        count = 1
+        while name in named:
+            count += 1
+            name = f"{base}~{count}"
+        named[name] = connection
+    return named
+
+
+def short_name(connection: str) -> str:
+    kind, _, rest = connection.partition(":")
+    if kind == "abi":
+        path, _, name = rest.partition("#")
+        return name or Path(path).stem.removeprefix("lib")
+    if kind == "cmd":
+        words = shlex.split(rest)
+        scripts = [word for word in words if Path(word).suffix]
+        return Path((scripts or words or ["cmd"])[0]).stem
+    if kind == "py":
+        return rest.rpartition(":")[2]
+    return connection
+
+
+def stored_cases(group: str) -> list[ModelCase]:
+    """The suite's own model files: `five`, `small` (at least one per layer type), or `stored` (both)."""
+    cases = []
+    if group in ("small", "stored"):
+        cases += [ModelCase(path.stem, path) for path in sorted((FIXTURES / "models" / "small").glob("*.json"))]
+    if group in ("five", "stored"):
+        cases += five_cases()
+    return cases
+
+
+def five_cases(folder: Path = FIXTURES / "models") -> list[ModelCase]:
+    """The five reference models in the order of their data flow; those whose file is in the folder."""
+    specs = json.loads((FIXTURES / "models" / "specs.json").read_text(encoding="utf-8"))
+    files = [folder / specs["models"][step["model"]]["file"] for step in specs["flow"]]
+    return [ModelCase(path.stem, path) for path in files if path.is_file()]
+
+
+def user_cases(path: Path) -> list[ModelCase]:
+    """The user's model files: one file, or the *.json of a folder that are models.
+
+    Raises UnusableModels when there is nothing to judge, or when the named file is not a valid model.
+    """
+    if path.is_dir():
+        cases = [ModelCase(file.stem, file) for file in sorted(path.glob("*.json")) if _is_model(file)]
+        if not cases:
+            raise UnusableModels(f"Expected RTNeural JSON files in {path}, found none. Name a file or another folder.")
+        return cases
+    try:
+        read(path)
+    except InvalidModel as error:
+        raise UnusableModels(f"{path} is not a valid RTNeural JSON file: {error}. See `rtconform validate {path}`.") from None
+    return [ModelCase(path.stem, path.resolve())]
+
+
+def _is_model(path: Path) -> bool:
+    """Whether a file of a folder takes part: broken models do (their fault is to be seen), other JSON doesn't."""
+    try:
+        head = path.read_bytes()[:4096]
+    except OSError:
+        return False
+    return b'"in_shape"' in head or b'"layers"' in head

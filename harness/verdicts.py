@@ -1,0 +1,103 @@
+"""What can be said of one case, of one conformance class, and of a whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Verdict(str, Enum):
+    """The outcome of one requirement on one case of one implementation."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    CRASH = "CRASH"
+    TIMEOUT = "TIMEOUT"
+    SKIP = "SKIP"
+    XFAIL = "XFAIL"
+    XPASS = "XPASS"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    NOT_AVAILABLE = "NOT AVAILABLE"
+    SUITE_ERROR = "SUITE ERROR"
+
+    @property
+    def is_failure(self) -> bool:
+        """True for the outcomes that a known failure can excuse."""
+        return self in (Verdict.FAIL, Verdict.CRASH, Verdict.TIMEOUT)
+
+    @property
+    def is_unexpected(self) -> bool:
+        """True for the outcomes that turn a run red."""
+        return self.is_failure or self in (Verdict.XPASS, Verdict.SUITE_ERROR)
+
+
+class ExitCode(int, Enum):
+    """What `rtconform run` and pytest return."""
+
+    OK = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    NOT_AVAILABLE = 3
+    INCONCLUSIVE = 75
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A verdict with what decides how much it weighs."""
+
+    verdict: Verdict
+    level: str
+    conformance_class: str
+    implementation: str
+
+
+def exit_code(outcomes: Iterable[Outcome], gating: Iterable[str] | None = None) -> ExitCode:
+    """The exit code of a run: MUST requirements of the gating classes decide (all classes when `gating` is None).
+
+    A fault of the suite itself always counts.
+    """
+    classes = None if gating is None else set(gating)
+    verdicts = {
+        outcome.verdict
+        for outcome in outcomes
+        if outcome.verdict is Verdict.SUITE_ERROR
+        or (outcome.level == "MUST" and (classes is None or outcome.conformance_class in classes))
+    }
+    if any(verdict.is_unexpected for verdict in verdicts):
+        return ExitCode.UNEXPECTED
+    if Verdict.NOT_AVAILABLE in verdicts:
+        return ExitCode.NOT_AVAILABLE
+    if Verdict.INCONCLUSIVE in verdicts:
+        return ExitCode.INCONCLUSIVE
+    return ExitCode.OK
+
+
+def standing(outcomes: Iterable[Outcome]) -> str:
+    """The one-line judgement of one implementation in one class.
+
+    CONFORMANT needs at least one MUST that passed: an implementation that declares nothing, and so has everything
+    skipped, is NOT JUDGED.
+    """
+    verdicts = [outcome.verdict for outcome in outcomes if outcome.level == "MUST"]
+    if any(verdict.is_unexpected for verdict in verdicts):
+        return "NOT CONFORMANT"
+    if Verdict.NOT_AVAILABLE in verdicts:
+        return "NOT AVAILABLE"
+    if Verdict.INCONCLUSIVE in verdicts:
+        return "INCONCLUSIVE"
+    known = verdicts.count(Verdict.XFAIL)
+    if known:
+        return f"AS EXPECTED ({known} known failure{'s' if known > 1 else ''})"
+    return "CONFORMANT" if Verdict.PASS in verdicts else "NOT JUDGED"
+
+
+def standings(outcomes: Iterable[Outcome]) -> Mapping[str, Mapping[str, str]]:
+    """{implementation: {conformance class: standing}} of a run, in order of first appearance."""
+    grouped: dict[str, dict[str, list[Outcome]]] = {}
+    for outcome in outcomes:
+        grouped.setdefault(outcome.implementation, {}).setdefault(outcome.conformance_class, []).append(outcome)
+    return {
+        implementation: {name: standing(members) for name, members in classes.items()}
+        for implementation, classes in grouped.items()
+    }

@@ -1,0 +1,5 @@
+"""`python -m rtconform` is the command `rtconform`."""
+
+from .harness.cli import main
+
+main()
