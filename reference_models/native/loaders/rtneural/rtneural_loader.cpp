@@ -1,0 +1,163 @@
+// A loader on unmodified RTNeural: its JSON parser, its dynamic Model<float>, one backend per compilation.
+//
+// It adds what the interface asks for and RTNeural has no word for (phases of an error, blocks of frames, input of any
+// alignment) and no checks of its own on the file: what RTNeural accepts is accepted here, so that a verdict on this
+// loader is a verdict on RTNeural.
+
+// The alignment has to fit the vector registers that the flags allow. Eigen knows 16 and 32 only.
+#if defined(__AVX512F__) && RTNEURAL_USE_XSIMD
+#define RTNEURAL_DEFAULT_ALIGNMENT 64
+#elif defined(__AVX__)
+#define RTNEURAL_DEFAULT_ALIGNMENT 32
+#else
+#define RTNEURAL_DEFAULT_ALIGNMENT 16
+#endif
+
+#include <RTNeural/RTNeural.h>
+
+#include <rtconform/loader.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <ios>
+#include <memory>
+#include <new>
+
+using Model = RTNEURAL_NAMESPACE::Model<float>;
+
+// A cache line, and at least the alignment of any backend's vectors.
+static constexpr std::align_val_t kScratchAlignment { 64 };
+
+struct AlignedDelete
+{
+    void operator()(float* values) const noexcept { ::operator delete(values, kScratchAlignment); }
+};
+
+struct rtc_model
+{
+    std::unique_ptr<Model> network;
+    std::unique_ptr<float, AlignedDelete> frame; // one input frame, aligned as the backend wants it
+};
+
+namespace
+{
+
+/** Fills *error and returns RTC_ERROR. Bytes outside ASCII become '?', so that a cut never splits a character. */
+rtc_status refuse(rtc_error* error, rtc_phase phase, const char* message) noexcept
+{
+    error->phase = phase;
+    error->json_path[0] = '\0';
+    const auto length = std::min(std::strlen(message), sizeof(error->message) - 1);
+    std::transform(message, message + length, error->message,
+        [](char c)
+        { return static_cast<unsigned char>(c) < 0x80 ? c : '?'; });
+    error->message[length] = '\0';
+    return RTC_ERROR;
+}
+
+rtc_status load(const char* path_utf8, rtc_model** model, rtc_error* error)
+{
+    *model = nullptr;
+    try
+    {
+        std::ifstream file { path_utf8, std::ios::binary };
+        if(!file.is_open())
+            return refuse(error, RTC_PHASE_READ, std::strerror(errno));
+
+        auto network = RTNEURAL_NAMESPACE::json_parser::parseJson<float>(file);
+        if(network == nullptr)
+            return refuse(error, RTC_PHASE_VALIDATE, "RTNeural made no model of this file and gave no reason");
+
+        *model = new rtc_model { std::move(network), nullptr };
+        return RTC_OK;
+    }
+    catch(const std::ios_base::failure& e)
+    {
+        return refuse(error, RTC_PHASE_READ, e.what());
+    }
+    catch(const nlohmann::json::parse_error& e)
+    {
+        return refuse(error, RTC_PHASE_PARSE, e.what());
+    }
+    catch(const std::bad_alloc& e)
+    {
+        return refuse(error, RTC_PHASE_BUILD, e.what());
+    }
+    catch(const std::exception& e)
+    {
+        return refuse(error, RTC_PHASE_VALIDATE, e.what());
+    }
+}
+
+uint32_t input_size(const rtc_model* model)
+{
+    return static_cast<uint32_t>(model->network->getInSize());
+}
+
+uint32_t output_size(const rtc_model* model)
+{
+    return static_cast<uint32_t>(model->network->getOutSize());
+}
+
+rtc_status prepare(rtc_model* model, uint32_t /*max_frames*/, rtc_error* error)
+{
+    try
+    {
+        const auto bytes = input_size(model) * sizeof(float);
+        model->frame.reset(static_cast<float*>(::operator new(bytes, kScratchAlignment)));
+    }
+    catch(const std::bad_alloc& e)
+    {
+        return refuse(error, RTC_PHASE_BUILD, e.what());
+    }
+    // RTNeural's plain C++ layers leave their state uninitialised until the first reset.
+    model->network->reset();
+    return RTC_OK;
+}
+
+void unload(rtc_model* model)
+{
+    delete model;
+}
+
+void reset(rtc_model* model)
+{
+    model->network->reset();
+}
+
+void process(rtc_model* model, const float* in, float* out, uint32_t frames)
+{
+    auto& network = *model->network;
+    const size_t in_size = input_size(model);
+    const size_t out_size = output_size(model);
+    for(uint32_t f = 0; f < frames; ++f)
+    {
+        std::copy_n(in + f * in_size, in_size, model->frame.get());
+        network.forward(model->frame.get());
+        std::copy_n(network.getOutputs(), out_size, out + f * out_size);
+    }
+}
+
+const void* extension(const char* id)
+{
+    static const char* const source_hash = RTCONFORM_SOURCE_HASH;
+    static const rtc_build_info build_info { RTCONFORM_COMPILER, RTCONFORM_FLAGS, *source_hash ? source_hash : nullptr };
+    return std::strcmp(id, RTC_EXT_BUILD_INFO) == 0 ? &build_info : nullptr;
+}
+
+// Every type that json_parser::parseJson builds a layer for.
+const char* const layer_types[] = { "dense", "time-distributed-dense", "conv1d", "conv2d", "gru", "lstm", "prelu",
+    "batchnorm", "batchnorm2d", "activation", nullptr };
+
+const rtc_loader loader { RTC_ABI_VERSION, RTCONFORM_LOADER_NAME, RTCONFORM_RTNEURAL_VERSION, "f32", layer_types, load,
+    prepare, unload, input_size, output_size, reset, process, extension };
+
+} // namespace
+
+RTC_EXPORT const void* rtc_entry(const char* interface_id, uint32_t index)
+{
+    return std::strcmp(interface_id, RTC_LOADER_INTERFACE) == 0 && index == 0 ? &loader : nullptr;
+}
