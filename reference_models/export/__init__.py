@@ -1,0 +1,206 @@
+"""The reference exporter: a torch module in eval mode becomes RTNeural JSON, or a refusal that names the module.
+
+What is written is read back and evaluated in float64 against the module's own forward() before the file is kept.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+import numpy as np
+import orjson
+import torch
+from torch import nn
+
+from ... import __version__
+from ..atomic import write_atomic
+from ..errors import UnsupportedModule
+from ..numpy_runtime import read_model
+from .mapping import Call, Layer, Refusal, fuse_activations, rule_for
+from .trace import NO_LAYER, describe, trace
+
+__all__ = ["UnsupportedModule", "export_model", "reference_exporter", "render"]
+
+# Two probes of different length and loudness, so that a forward() that looks at either shows.
+_PROBES = ((13, 0.3), (8, 3.0))
+_UNIT_ROUNDOFF = 2.0**-24
+
+
+class ReferenceExporter:
+    """The Exporter role: `declares`, and `export(module, path)`."""
+
+    declares: ClassVar = {
+        "name": "reference-exporter",
+        "version": __version__,
+        "role": "exporter",
+        "numeric_class": "f32",
+        "layer_types": ["dense", "lstm", "gru", "activation"],
+        "features": ["deterministic", "atomic", "parametrizations"],
+    }
+
+    def export(self, module: nn.Module, path: str | os.PathLike[str]) -> None:
+        """See `export_model`."""
+        export_model(module, path)
+
+
+def reference_exporter() -> ReferenceExporter:
+    """The entry point `reference-exporter`."""
+    return ReferenceExporter()
+
+
+def export_model(module: nn.Module, path: str | os.PathLike[str]) -> None:
+    """Writes what `module` computes in eval mode as RTNeural JSON to `path`, atomically; the module stays as it is.
+
+    The module maps `[B, T, in]` (`[T, B, in]` if its recurrent parts aren't batch_first, or `[T, in]`) to outputs of
+    the same layout, alone or first in a tuple, and starts from zero state. Equal weights give equal bytes. Raises
+    UnsupportedModule with the qualified name of the part that the format can't express, and OSError if the file can't
+    be written; the old file is left in both cases.
+    """
+    write_atomic(path, render(module))
+
+
+def render(module: nn.Module) -> bytes:
+    """The file's bytes for a module; raises UnsupportedModule as `export_model` does."""
+    _require_values(module)
+    # A copy in float64 that holds the float32 values: the caller's module keeps its mode, dtype and device.
+    twin = copy.deepcopy(module, _computed_tensors(module)).cpu().float().double().eval()
+    with _default_float64():
+        runs = [_run(twin, frames, loudness) for frames, loudness in _PROBES]
+        calls, (probe, _) = runs[0][0], runs[0][1]
+        if any([c.name for c in other] != [c.name for c in calls] for other, _ in runs):
+            raise UnsupportedModule(f"{describe('', module)}: its forward() calls other modules for another input")
+        layers = _layers(calls)
+        if not layers:
+            raise UnsupportedModule(f"{describe('', module)}: nothing to export, RTNeural needs at least one layer")
+        text = _text(probe.shape[-1], layers)
+        _check(twin, text, layers, [pair for _, pair in runs])
+    return text
+
+
+def _require_values(module: nn.Module) -> None:
+    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        if torch.nn.parameter.is_lazy(tensor) or tensor.is_meta:
+            raise UnsupportedModule(f"{name}: has no values yet; run the module once or load its weights")
+
+
+def _computed_tensors(module: nn.Module) -> dict[int, torch.Tensor]:
+    """Stand-ins for the weights that torch.nn.utils.weight_norm computes, since deepcopy refuses them."""
+    values = (value for part in module.modules() for value in vars(part).values())
+    return {id(v): v.detach().clone() for v in values if isinstance(v, torch.Tensor) and not v.is_leaf}
+
+
+@contextmanager
+def _default_float64() -> Iterator[None]:
+    """For a forward() that makes its own zero state with torch.zeros()."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _run(module: nn.Module, frames: int, loudness: float) -> tuple[list[Call], tuple[torch.Tensor, torch.Tensor]]:
+    """The recorded calls for a probe, with (probe, output); tries the widths and layouts that the module may take."""
+    parts = list(module.modules())
+    rules = [(part, rule_for(part)) for part in parts]
+    widths = list(dict.fromkeys(getattr(part, rule.width) for part, rule in rules if rule is not None and rule.width))
+    if not widths:
+        raise UnsupportedModule(
+            _unexpressed(module) or f"{describe('', module)}: none of its parts has weights to export"
+        )
+    recurrent = [part.batch_first for part in parts if isinstance(part, nn.RNNBase)]
+    time_major = bool(recurrent) and not any(recurrent)
+    noise = np.random.default_rng(0)
+    first_error: Exception | None = None
+    for width in widths:
+        signal = torch.from_numpy(loudness * noise.standard_normal((frames, width)))
+        for probe in (signal.unsqueeze(1 if time_major else 0), signal):
+            try:
+                calls, output = trace(module, probe, time_major=time_major)
+            except UnsupportedModule:
+                raise
+            except Exception as error:  # noqa: BLE001  a stranger's forward() may raise anything
+                first_error = first_error or error
+            else:
+                return calls, (probe, output)
+    raise UnsupportedModule(
+        _unexpressed(module)
+        or f"{describe('', module)}: expected forward() to take frames of {' or '.join(map(str, widths))} channels, found "
+        f"that it raises {type(first_error).__name__}: {first_error}"
+    )
+
+
+def _unexpressed(module: nn.Module) -> str:
+    """A message that names the parts that the table doesn't know, empty if it knows all."""
+    unknown = [describe(n, m) for n, m in module.named_modules() if rule_for(m) is None and not list(m.children())]
+    return f"{', '.join(unknown)}: {NO_LAYER}" if unknown else ""
+
+
+def _layers(calls: list[Call]) -> list[Layer]:
+    layers = []
+    for call in calls:
+        try:
+            layers += rule_for(call.module).convert(call.module, call)
+        except Refusal as refusal:
+            raise UnsupportedModule(f"{describe(call.name, call.module)}: {refusal}") from None
+    return fuse_activations(layers)
+
+
+def _text(input_size: int, layers: list[Layer]) -> bytes:
+    """One layer per line; orjson writes a float32 array in the shortest decimals that read back to the same bits."""
+    lines = [
+        orjson.dumps(
+            {
+                "type": layer.type,
+                "activation": layer.activation,
+                "shape": [None, None, layer.size],
+                "weights": [np.ascontiguousarray(array) for array in layer.weights],
+            },
+            option=orjson.OPT_SERIALIZE_NUMPY,
+        )
+        for layer in layers
+    ]
+    return b'{"in_shape":[null,null,%d],"layers":[\n%s\n]}\n' % (input_size, b",\n".join(lines))
+
+
+def _check(module: nn.Module, text: bytes, layers: list[Layer], runs: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    """Refuses a file whose numbers aren't the module's.
+
+    What may differ is what rounding does: the two LSTM biases become one float32. So the bound is the module's own
+    answer to weights that are moved by one unit roundoff each, times a margin, and not a number chosen by hand.
+    `module` is moved for good: it is the exporter's own copy, and this is its last use.
+    """
+    model = read_model(text, np.float64)
+    for layer, arrays in zip(layers, model.arrays, strict=True):
+        for ours, read in zip(layer.weights, arrays, strict=True):
+            if ours.tobytes() != read.astype(np.float32).tobytes():
+                raise UnsupportedModule(f"{layer.type}: weights that don't survive their decimal form")
+    _shake(module)
+    for probe, output in runs:
+        expected = output.reshape(-1, output.shape[-1]).numpy()
+        model.reset()
+        found = model.process(probe.reshape(-1, probe.shape[-1]).numpy())
+        with torch.no_grad():
+            moved = module(probe)
+        moved = (moved[0] if isinstance(moved, tuple) else moved).reshape(expected.shape).numpy()
+        allowed = 32 * np.abs(moved - expected).max() + 1e-12 * (1 + np.abs(expected).max())
+        error = np.abs(found - expected)
+        if not error.max() <= allowed:
+            frame, channel = np.unravel_index(np.nanargmax(error), error.shape)
+            raise UnsupportedModule(
+                f"{describe('', module)}: its forward() gives {expected[frame, channel]:.9g} at frame {frame}, output "
+                f"{channel}, its modules as a chain give {found[frame, channel]:.9g}: something happens that no module shows"
+            )
+
+
+def _shake(module: nn.Module) -> None:
+    noise = np.random.default_rng(1)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            signs = noise.integers(0, 2, tuple(parameter.shape)) * 2.0 - 1.0
+            parameter.mul_(torch.from_numpy(1.0 + _UNIT_ROUNDOFF * signs))
