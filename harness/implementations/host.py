@@ -1,0 +1,163 @@
+"""abi: a shared library in the child process rtc-host, and what that process can measure from inside."""
+
+from __future__ import annotations
+
+import importlib.util
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import wire
+from .errors import NotAvailable
+from .remote import RemoteLoader, RemoteModel, RemoteSession
+
+MEASURE = "measure"
+"""The feature that a partner declares when it has the operations of MeasuringSession."""
+
+MEASURE_SECONDS = 300.0
+"""How long a measurement may take when the caller doesn't say."""
+
+
+def find_host() -> Path:
+    """The rtc-host program, which is installed beside the native module. Raises NotAvailable."""
+    spec = importlib.util.find_spec(f"{__package__.rpartition('.')[0]}._native")
+    if spec is None or not spec.origin:
+        reason = "the native part of rtconform is not built; install rtconform where there is a C++ compiler"
+        raise NotAvailable(who="rtc-host", reason=reason)
+    host = Path(spec.origin).with_name("rtc-host.exe" if sys.platform == "win32" else "rtc-host")
+    if not host.is_file():
+        raise NotAvailable(who="rtc-host", reason=f"it was expected at {host}; reinstall rtconform")
+    return host
+
+
+def host_command(library: Path, name: str | None = None) -> list[str]:
+    """The argument list that runs a library's loader, by name if it has several. Raises NotAvailable."""
+    return [str(find_host()), "--library", str(library), *(["--loader", name] if name else [])]
+
+
+@dataclass(frozen=True)
+class Offence:
+    """Something that real-time code must not do: its kind, how often, and the first call (from 0) that did it."""
+
+    kind: str
+    count: int
+    first_call: int
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The outputs `[T, out]` of a watched run, and the offences seen between entry and exit of reset and process."""
+
+    outputs: np.ndarray
+    offences: tuple[Offence, ...]
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Raw samples of timed steps, in nanoseconds: wall time, CPU time, and wall time of steps that do nothing.
+
+    `outputs` holds for each model its outputs `[N, out]` of the last pass over the N frames of audio; `mismatches`
+    counts the passes whose outputs were not those of the first, bit by bit.
+    """
+
+    wall_ns: np.ndarray
+    cpu_ns: np.ndarray
+    null_ns: np.ndarray
+    outputs: Mapping[str, np.ndarray]
+    mismatches: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that a set of models takes in a library, and the slope in bytes of loading and unloading it over and over."""
+
+    live_bytes: int
+    peak_bytes: int
+    static_bytes: int
+    after_processing_bytes: int
+    leak_bytes_per_cycle: float
+    rss_bytes: int
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What no call may change: floating-point control words (hex), locale, working directory."""
+
+    fpenv: str
+    locale: str
+    cwd: str
+
+
+class MeasuringSession(RemoteSession):
+    """A loader's process that can be measured from inside. Each method raises as `Client.request` does."""
+
+    def _measure(self, op: str, values: Mapping[str, Any], timeout: float | None) -> dict[str, Any]:
+        return self._client.request(op, values, timeout=MEASURE_SECONDS if timeout is None else timeout)
+
+    def watch(self, model: RemoteModel, frames: np.ndarray, block: int, *, timeout: float | None = None) -> Watched:
+        """Run frames `[T, in]` in blocks under the detectors of allocations, locks and system calls."""
+        values = {"model": model.model_id, "frames": wire.array_to_wire(frames), "block": block}
+        reply = self._measure("watch", values, timeout)
+        offences = (Offence(o["kind"], o["count"], o["first_call"]) for o in reply["offences"])
+        return Watched(self._client.array("watch", reply["outputs"]), tuple(offences))
+
+    def measure_latency(
+        self,
+        models: Mapping[str, RemoteModel],
+        flow: Sequence[Mapping[str, Any]],
+        audio: np.ndarray,
+        steps: int,
+        warmup: int,
+        *,
+        timeout: float | None = None,
+    ) -> Latency:
+        """Time `steps` steps after `warmup` more. One step is the flow, as in fixtures/models/specs.json, over one frame
+        of audio `[N, 128]`; the frames are used in turn, and state is reset where they start again."""
+        values = {
+            "models": {name: model.model_id for name, model in models.items()},
+            "flow": list(flow),
+            "audio": wire.array_to_wire(audio),
+            "steps": steps,
+            "warmup": warmup,
+        }
+        reply = self._measure("measure_latency", values, timeout)
+        samples = {key: np.array(reply[key], np.float64) for key in ("wall_ns", "cpu_ns", "null_ns")}
+        outputs = {name: self._client.array("measure_latency", array) for name, array in reply["outputs"].items()}
+        return Latency(**samples, outputs=outputs, mismatches=reply["mismatches"])
+
+    def measure_memory(self, paths: Sequence[str | Path], *, timeout: float | None = None) -> Memory:
+        """Count what loading these files takes, how much of it processing adds, and how much unloading leaves."""
+        reply = self._measure("measure_memory", {"paths": [str(Path(path).absolute()) for path in paths]}, timeout)
+        return Memory(**{name: reply[name] for name in Memory.__dataclass_fields__})
+
+    def environment(self) -> Environment:
+        """The process state of this moment, to be compared with that after other calls."""
+        reply = self._client.request("environment")
+        return Environment(**{name: reply[name] for name in Environment.__dataclass_fields__})
+
+
+class CommandLoader(RemoteLoader):
+    """A loader behind a command; a session can measure if the loader declares the feature."""
+
+    def open(self) -> RemoteSession:
+        client, declaration = self._start(self.declaration.name)
+        return (MeasuringSession if MEASURE in declaration.features else RemoteSession)(client)
+
+
+class AbiLoader(CommandLoader):
+    """A loader in a shared library, run by rtc-host."""
+
+    def __init__(self, library: Path, name: str | None, connection: str, resolved: str, *, timeout: float) -> None:
+        self.library = library
+        self.name = name
+        super().__init__(host_command(library, name), connection, resolved, timeout=timeout)
+
+    @property
+    def gdb_line(self) -> str:
+        """The line that runs the library in rtc-host under gdb; requests are read from standard input."""
+        return f"gdb --args {shlex.join(self.command)}"

@@ -1,0 +1,155 @@
+"""The roles over protocol 1: loaders, exporters and trainers that live in a process of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import wire
+from .client import Client
+from .errors import ImplementationError
+from .module_ref import ModuleRef
+from .protocols import Declaration
+from .roles import (
+    MAX_FRAMES,
+    ExporterImplementation,
+    LoadedModel,
+    LoaderImplementation,
+    LoaderSession,
+    Progress,
+    TrainerImplementation,
+)
+
+TRAIN_SECONDS = 1800.0
+"""How long a training may take when the caller doesn't say."""
+
+
+class RemoteModel(LoadedModel):
+    """A model in a session's process; `model_id` is the partner's name for it."""
+
+    def __init__(self, client: Client, reply: Mapping[str, Any], max_frames: int) -> None:
+        super().__init__(client.who, reply["input_size"], reply["output_size"], max_frames)
+        self.model_id = reply["model"]
+        self._client = client
+        self._closed = False
+
+    def reset(self) -> None:
+        self._client.request("reset", {"model": self.model_id})
+
+    def _process(self, frames: np.ndarray) -> np.ndarray:
+        reply = self._client.request("process", {"model": self.model_id, "frames": wire.array_to_wire(frames)})
+        return self._client.array("process", reply["outputs"])
+
+    def close(self) -> None:
+        if not (self._closed or self._client.over):
+            self._closed = True
+            self._client.request("unload", {"model": self.model_id})
+
+    def _abandon(self) -> None:
+        # After an exception the session may be over, and then unloading has nothing to say that is news.
+        try:
+            self.close()
+        except ImplementationError:
+            pass
+
+
+class RemoteSession(LoaderSession):
+    """A loader's process. `pid` is its id."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.noise = client.noise
+        self.pid = client.pid
+
+    def load(self, path: str | Path, max_frames: int = MAX_FRAMES) -> RemoteModel:
+        reply = self._client.request("load", {"path": str(Path(path).absolute())})
+        model = RemoteModel(self._client, reply, max_frames)
+        try:
+            self._client.request("prepare", {"model": model.model_id, "max_frames": max_frames})
+        except ImplementationError:
+            model._abandon()
+            raise
+        return model
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _abandon(self) -> None:
+        self._client.abandon()
+
+
+class _Remote:
+    """A command that is started for each session, and greeted once to learn its declaration."""
+
+    role: str
+    declaration: Declaration
+
+    def __init__(self, command: Sequence[str], connection: str, resolved: str, *, timeout: float) -> None:
+        self.command = list(command)
+        self.timeout = timeout
+        with self._talking(connection) as (_, declaration):
+            super().__init__(declaration, connection, resolved)  # type: ignore[call-arg]
+
+    def _start(self, who: str) -> tuple[Client, Declaration]:
+        client = Client(self.command, who=who, timeout=self.timeout)
+        try:
+            declaration = client.hello(self.role)
+        except BaseException:
+            client.abandon()
+            raise
+        client.who = declaration.name
+        return client, declaration
+
+    @contextmanager
+    def _talking(self, who: str) -> Any:
+        client, declaration = self._start(who)
+        try:
+            yield client, declaration
+        except BaseException:
+            client.abandon()
+            raise
+        client.close()
+
+
+class RemoteLoader(_Remote, LoaderImplementation):
+    """A loader behind a command; a process for each session."""
+
+    role = "loader"
+
+    def open(self) -> RemoteSession:
+        return RemoteSession(self._start(self.declaration.name)[0])
+
+
+class RemoteExporter(_Remote, ExporterImplementation):
+    """An exporter behind a command; a process for each export."""
+
+    role = "exporter"
+
+    def export(self, module: ModuleRef, path: str | Path) -> None:
+        path = Path(path).absolute()
+        with self._talking(self.declaration.name) as (client, _):
+            client.request("export", module.to_request() | {"path": str(path)})
+        self._check_written(path)
+
+
+class RemoteTrainer(_Remote, TrainerImplementation):
+    """A trainer behind a command; a process for each training."""
+
+    role = "trainer"
+
+    def train(
+        self,
+        config: Mapping[str, Any],
+        out_dir: str | Path,
+        progress: Progress | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> dict[str, Any]:
+        request = {"config": dict(config), "out_dir": str(Path(out_dir).absolute())}
+        with self._talking(self.declaration.name) as (client, _):
+            seconds = TRAIN_SECONDS if timeout is None else timeout
+            return client.request("train", request, timeout=seconds, progress=progress)["metrics"]

@@ -1,0 +1,91 @@
+"""The messages of protocol 1 as bytes and as values: JSON lines, arrays in base64, and the schema that checks both."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PROTOCOL = 1
+SCHEMA = Path(__file__).with_name(f"protocol-{PROTOCOL}.schema.json")
+
+# jsonschema takes some 10 µs for each item, and a measurement has 10⁵ of the same kind.
+LONGEST_LIST_CHECKED = 256
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """One message as one line. Raises ValueError for NaN and infinity, which JSON has no words for."""
+    return json.dumps(message, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(line: bytes) -> dict[str, Any]:
+    """The JSON object in a line. Raises ValueError with what is there instead."""
+    try:
+        message = json.loads(line.decode(), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"bytes that are not UTF-8 (at offset {error.start})") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"a line that is not JSON ({error.msg} at column {error.colno})") from None
+    except RecursionError:
+        raise ValueError("JSON that is nested too deep") from None
+    if not isinstance(message, dict):
+        raise ValueError(f"JSON that is no object but {type(message).__name__}")
+    return message
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name}, which is not JSON (write null, or leave the number out)")
+
+
+def array_to_wire(values: np.ndarray) -> dict[str, Any]:
+    """A float32 array `[T, C]` as {"shape", "data"}."""
+    values = np.ascontiguousarray(values, dtype="<f4")
+    return {"shape": list(values.shape), "data": base64.b64encode(values).decode("ascii")}
+
+
+def array_from_wire(record: Mapping[str, Any]) -> np.ndarray:
+    """The float32 array in a checked {"shape", "data"}. Raises ValueError if the bytes don't fill the shape."""
+    rows, columns = record["shape"]
+    try:
+        data = base64.b64decode(record["data"], validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"data that is not base64 ({error})") from None
+    if len(data) != 4 * rows * columns:
+        raise ValueError(f"{len(data)} bytes of data for shape [{rows}, {columns}], which takes {4 * rows * columns}")
+    return np.frombuffer(data, dtype="<f4").reshape(rows, columns).astype(np.float32)
+
+
+def fault(message: Mapping[str, Any], definition: str) -> str | None:
+    """What is wrong with a message by the schema's `$defs/<definition>`, and where; None if nothing is.
+
+    Only the start of long lists is checked.
+    """
+    from jsonschema.exceptions import best_match
+
+    error = best_match(_validator(definition).iter_errors(_abridged(message)))
+    return None if error is None else f"{error.message[:300]} (at {error.json_path})"
+
+
+def _abridged(message: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value[:LONGEST_LIST_CHECKED] if isinstance(value, list) else value for key, value in message.items()}
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return json.loads(SCHEMA.read_text(encoding="utf-8"))
+
+
+@cache
+def _validator(definition: str) -> Any:
+    from jsonschema import Draft202012Validator
+
+    definitions = _schema()["$defs"]
+    if definition not in definitions:
+        raise ValueError(f"protocol {PROTOCOL} has no {definition.replace('-', ' ')}")
+    return Draft202012Validator(definitions[definition] | {"$defs": definitions})
