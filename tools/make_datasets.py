@@ -1,0 +1,149 @@
+"""Writes the bundled MIDI files and data sets: fixtures/midi and fixtures/datasets/{audio,midi,groove,chords}.
+
+    python tools/make_datasets.py [audio|midi|groove|chords|tunes …]     all of them if none is named
+
+The same script, seed and versions give the same MIDI, JSON and CSV bytes; the sound files also depend on the versions of
+fluidsynth and libsndfile. Needs mido, numpy, soundfile, and for `audio` the Debian packages of render.py.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from render import RATE, render
+from score import Note, Setting, Tune, notes_of, read_tunes, write_midi
+
+TOOLS = Path(__file__).resolve().parent
+FIXTURES = TOOLS.parent / "fixtures"
+SEED = 20240117
+# Three renderings of each tune, each in another quadrant of valence and arousal; the fourth quadrant takes turns.
+QUADRANTS = ((1, 1), (-1, -1), (-1, 1), (1, -1))
+# From dark to bright: the tonic's pitch class by valence, six keys a fifth apart.
+KEYS = (3, 10, 5, 0, 7, 2)
+SECONDS = 2.4
+
+
+@dataclass(frozen=True)
+class Character:
+    """How a rendering sounds, each part in [-1, 1]; from it, and from nothing else, come the labels."""
+
+    mode: int
+    register: float
+    tempo: float
+    loudness: float
+    articulation: float
+
+    @property
+    def valence(self) -> float:
+        """Major, high and brisk count as positive."""
+        return round(0.5 * self.mode + 0.35 * self.register + 0.15 * self.tempo, 3)
+
+    @property
+    def arousal(self) -> float:
+        """Fast, loud and detached count as excited."""
+        return round(0.45 * self.tempo + 0.4 * self.loudness + 0.15 * self.articulation, 3)
+
+    def setting(self) -> Setting:
+        """The character in a player's terms."""
+        key = KEYS[min(len(KEYS) - 1, int((self.valence + 1) / 2 * len(KEYS)))]
+        octave = 60 + 12 * round(self.register * 0.9)
+        return Setting(
+            mode="major" if self.mode > 0 else "minor",
+            tonic=octave + (key if key < 7 else key - 12),
+            bpm=round(100 * 2 ** (0.75 * self.tempo), 1),
+            velocity=round(76 + 40 * self.loudness),
+            articulation=round(0.72 - 0.22 * self.articulation, 3),
+        )
+
+
+def draw_character(generator: np.random.Generator, quadrant: tuple[int, int]) -> Character:
+    """A character of a quadrant (signs of valence and arousal): its parts lean the same way, each by its own amount."""
+    up, excited = quadrant
+    parts = np.clip(generator.uniform(0.25, 1.0, 4) + generator.normal(0, 0.1, 4), 0, 1).round(3)
+    return Character(up, up * parts[0], excited * parts[1], excited * parts[2], excited * parts[3])
+
+
+def characters(tunes: list[Tune], seed: int) -> list[tuple[Tune, int, Character]]:
+    """Three numbered characters for each tune."""
+    generator = np.random.default_rng(seed)
+    chosen = []
+    for index, tune in enumerate(tunes):
+        for variant in range(3):
+            chosen.append((tune, variant, draw_character(generator, QUADRANTS[(index + variant) % 4])))
+    return chosen
+
+
+def excerpt(notes: list[Note], first_beat: float, beats: float) -> list[Note]:
+    """The notes that begin in a span of beats, counted from its start and cut at its end."""
+    inside = [note for note in notes if first_beat <= note.start < first_beat + beats]
+    return [
+        Note(n.start - first_beat, min(n.length, first_beat + beats - n.start), n.pitch, n.velocity, n.channel)
+        for n in inside
+    ]
+
+
+def make_audio() -> None:
+    """fixtures/datasets/audio: excerpts rendered on a piano, with labels.csv."""
+    folder = FIXTURES / "datasets" / "audio"
+    rows = []
+    for tune, variant, character in characters(read_tunes(TOOLS / "tunes.json"), SEED):
+        setting = character.setting()
+        notes = excerpt(notes_of(tune, setting), 0, SECONDS * setting.bpm / 60)
+        name = f"{tune.name}-{variant + 1}.ogg"
+        with tempfile.TemporaryDirectory() as scratch:
+            midi = Path(scratch) / "score.mid"
+            write_midi(midi, notes, setting.bpm, beats=tune.beats, title=tune.title, programs={0: 0, 1: 0})
+            samples = render(midi, SECONDS, gain=2.0)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_ogg(folder / name, samples)
+        rows.append((name, character.valence, character.arousal, tune.name))
+    write_csv(folder / "labels.csv", ("file", "valence", "arousal", "composition"), rows)
+
+
+def write_ogg(path: Path, samples: np.ndarray) -> None:
+    """Ogg Vorbis; a file that already holds these samples stays, since each encoding draws another serial number."""
+    with tempfile.TemporaryDirectory() as scratch:
+        fresh = Path(scratch) / "fresh.ogg"
+        soundfile.write(fresh, samples, RATE, format="OGG", subtype="VORBIS")
+        if path.is_file() and np.array_equal(soundfile.read(path)[0], soundfile.read(fresh)[0]):
+            return
+        shutil.copyfile(fresh, path)
+
+
+def write_csv(path: Path, header: tuple[str, ...], rows: list[tuple]) -> None:
+    """A CSV table with Unix line ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Indented JSON with a final line end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+MAKERS = {"audio": make_audio}
+
+
+def main(names: list[str]) -> None:
+    """Runs the makers named, or all."""
+    for name in names or MAKERS:
+        if name not in MAKERS:
+            raise SystemExit(f"unknown data set {name!r}; known are {', '.join(MAKERS)}")
+        print(f"making {name} …", flush=True)
+        MAKERS[name]()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
