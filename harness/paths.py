@@ -1,18 +1,22 @@
-"""Where the suite's own files lie: the same in a checkout, an editable install and a wheel."""
-
-from __future__ import annotations
+"""Where the package's own files and the user's cache lie."""
 
 import os
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parents[1]
-CONFORMANCE = PACKAGE / "conformance"
-FIXTURES = PACKAGE / "fixtures"
+# In a checkout, an editable install and a wheel alike, fixtures/ is the neighbour of harness/ (pyproject.toml maps both into the package).
+_PACKAGE = Path(__file__).resolve().parents[1]
+FIXTURES = _PACKAGE / "fixtures"
 
 
-def cache_folder() -> Path:
-    """The one folder for everything that may be deleted: RTCONFORM_CACHE, else rtconform in the user's cache folder."""
+def cache_dir(*parts: str) -> Path:
+    """The cache folder, or a place below it; nothing is created.
+
+    $RTCONFORM_CACHE if set, else $XDG_CACHE_HOME/rtconform, else ~/.cache/rtconform.
+    """
     if chosen := os.environ.get("RTCONFORM_CACHE"):
-        return Path(chosen).expanduser().resolve()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser().resolve() / "rtconform"
+        root = Path(chosen)
+    elif xdg := os.environ.get("XDG_CACHE_HOME"):
+        root = Path(xdg) / "rtconform"
+    else:
+        root = Path.home() / ".cache" / "rtconform"
+    return root.joinpath(*parts)

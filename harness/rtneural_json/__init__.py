@@ -1,0 +1,33 @@
+"""RTNeural JSON: its grammar, a strict validator, and a float64 oracle with an error budget."""
+
+from .budget import Budget, Judgement, budget
+from .faults import Fault, InvalidModel, Note, Report
+from .grammar import Model, identical
+from .message import format_report
+from .numeric_classes import numeric_class, numeric_classes
+from .oracle import UnsupportedByOracle, evaluate
+from .specs import check_spec
+from .validate import read, validate_bytes, validate_file
+from .write import dumps
+
+__all__ = [
+    "Budget",
+    "Fault",
+    "InvalidModel",
+    "Judgement",
+    "Model",
+    "Note",
+    "Report",
+    "UnsupportedByOracle",
+    "budget",
+    "check_spec",
+    "dumps",
+    "evaluate",
+    "format_report",
+    "identical",
+    "numeric_class",
+    "numeric_classes",
+    "read",
+    "validate_bytes",
+    "validate_file",
+]

@@ -1,0 +1,54 @@
+"""What the evaluators of all layer types share: the activations and the affine map, with their rounding errors."""
+
+import numpy as np
+
+from .arithmetic import EXP, OPERATION, SIGMOID, TANH, Arithmetic
+
+
+class Evaluator:
+    """A layer that maps chunks of frames in order. `width` is the most floats that it holds per frame and run."""
+
+    width: int
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)); where the exponential overflows, 0 is right to 300 digits."""
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def _softmax(x: np.ndarray, arithmetic: Arithmetic) -> np.ndarray:
+    shifted = x - x.max(axis=-1, keepdims=True)
+    # Subtracting the maximum rounds the exponent, which is an error of u|x - max| in its exponential.
+    powers = np.exp(shifted * arithmetic.factor(x.shape[1:], OPERATION)) * arithmetic.factor(x.shape[1:], EXP)
+    total = powers.sum(axis=-1, keepdims=True)
+    total = total + arithmetic.dot(powers, np.ones((x.shape[-1], 1)))
+    return powers / total * arithmetic.factor(x.shape[1:], OPERATION)
+
+
+def _elu(x: np.ndarray, arithmetic: Arithmetic) -> np.ndarray:
+    # exp(x) - 1 and expm1(x) are both in use: the first errs by u where the second errs by u|y|.
+    rounding = arithmetic.factor(x.shape[1:], EXP) - 1.0
+    return np.where(x > 0, x, np.expm1(np.minimum(x, 0.0)) + rounding * np.exp(np.minimum(x, 0.0)))
+
+
+def activate(name: str, x: np.ndarray, arithmetic: Arithmetic) -> np.ndarray:
+    """Apply an activation of the grammar to [runs, frames, channels]."""
+    if name == "tanh":
+        return np.tanh(x) * arithmetic.factor(x.shape[1:], TANH)
+    if name == "sigmoid":
+        return sigmoid(x) * arithmetic.factor(x.shape[1:], SIGMOID)
+    if name == "relu":
+        return np.maximum(x, 0.0)
+    if name == "softmax":
+        return _softmax(x, arithmetic)
+    return _elu(x, arithmetic) if name == "elu" else x
+
+
+def affine(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, arithmetic: Arithmetic) -> np.ndarray:
+    """x @ kernel + bias with the rounding of its products and sums."""
+    runs, frames, n = x.shape
+    y = (x.reshape(runs * frames, n) @ kernel).reshape(runs, frames, -1) + bias
+    return (y + arithmetic.dot(x, kernel)) * arithmetic.factor(y.shape[1:], OPERATION)

@@ -1,0 +1,71 @@
+"""Numeric classes: what an implementation may do to weights and arithmetic, as data, and the exact weight transforms."""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .grammar import Layer, Model
+
+_FILE = Path(__file__).with_name("numeric_classes.json")
+
+
+@dataclass(frozen=True)
+class NumericClass:
+    """A record of numeric_classes.json. unit_roundoff is the largest relative error of one operation."""
+
+    name: str
+    meaning: str
+    weights: str
+    activations: str
+    unit_roundoff: float
+
+    def transform(self, model: Model) -> Model:
+        """The model with the weights that this class computes with, exactly."""
+        change = _WEIGHT_TRANSFORMS[self.weights]
+        return model if change is None else Model(model.input_size, tuple(_changed(layer, change) for layer in model.layers))
+
+
+@functools.cache
+def numeric_classes() -> dict[str, NumericClass]:
+    """All classes by name, from the strictest to the most lenient."""
+    records = json.loads(_FILE.read_text(encoding="utf-8"))["classes"]
+    return {record["name"]: NumericClass(**record) for record in records}
+
+
+def numeric_class(name: str) -> NumericClass:
+    """A class by name. Raises ValueError, with the valid names, if there is none."""
+    classes = numeric_classes()
+    if name not in classes:
+        raise ValueError(f"unknown numeric class {name!r}: expected one of {', '.join(classes)}")
+    return classes[name]
+
+
+def _changed(layer: Layer, change: Callable[[str, np.ndarray], np.ndarray]) -> Layer:
+    return dataclasses.replace(layer, **{name: change(name, array) for name, array in layer.arrays.items()})
+
+
+def _binary16(name: str, array: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore", under="ignore"):
+        return array.astype(np.float16).astype(np.float32)
+
+
+def _int8_per_output_channel(name: str, array: np.ndarray) -> np.ndarray:
+    if name not in ("kernel", "recurrent"):
+        return array
+    # The output channel is the last axis of every kernel. The scale is a float32, as an implementation would store it.
+    largest = np.abs(array).max(axis=tuple(range(array.ndim - 1)), keepdims=True)
+    scale = np.where(largest > 0, largest / np.float32(127), np.float32(1)).astype(np.float32)
+    steps = np.rint(array.astype(np.float64) / scale)
+    return (np.clip(steps, -127, 127) * scale).astype(np.float32)
+
+
+_WEIGHT_TRANSFORMS: dict[str, Callable[[str, np.ndarray], np.ndarray] | None] = {
+    "none": None,
+    "binary16": _binary16,
+    "int8-per-output-channel": _int8_per_output_channel,
+}

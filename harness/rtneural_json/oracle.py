@@ -1,0 +1,53 @@
+"""The oracle: what a model's outputs are, evaluated in float64, frame by frame with the state carried along.
+
+It reads the grammar and knows neither PyTorch nor RTNeural. Formulas are those of docs/RTNEURAL_JSON.md. The same code
+runs with exact and with Monte Carlo arithmetic (arithmetic.py), so that the error budget follows the very computation.
+"""
+
+import numpy as np
+
+from . import cells
+from .arithmetic import Arithmetic, Exact
+from .grammar import Model
+
+# Bounds the memory of one chunk of frames: about this many float64 per intermediate array.
+_CHUNK_NUMBERS = 2**21
+
+
+class UnsupportedByOracle(NotImplementedError):
+    """A layer type that the oracle has no formula for."""
+
+
+def evaluate(model: Model, frames: np.ndarray, *, reset_each_frame: bool = False) -> np.ndarray:
+    """The outputs [T, out] (float64) for frames [T, in], from zero state, the state carried from frame to frame.
+
+    With reset_each_frame the state is zero at every frame, which is what a loader computes that forgets it.
+    Raises ValueError for frames of another shape.
+    """
+    return run(model, frames, Exact(), reset_each_frame=reset_each_frame)[0]
+
+
+def run(model: Model, frames: np.ndarray, arithmetic: Arithmetic, *, reset_each_frame: bool = False) -> np.ndarray:
+    """The outputs [runs, T, out] of every run of an arithmetic for frames [T, in]."""
+    frames = np.asarray(frames)
+    if frames.ndim != 2 or frames.shape[1] != model.input_size:
+        raise ValueError(f"frames must have shape [T, {model.input_size}], not {list(frames.shape)}")
+    layers = [_evaluator(layer, arithmetic, reset_each_frame) for layer in model.layers]
+    widest = max(model.input_size, *(max(layer.width for layer in layers), 1))
+    chunk = max(1, _CHUNK_NUMBERS // (arithmetic.runs * widest))
+    parts = []
+    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        for start in range(0, len(frames), chunk):
+            x = frames[start : start + chunk].astype(np.float64)
+            x = np.broadcast_to(x, (arithmetic.runs, *x.shape))
+            for layer in layers:
+                x = layer(x)
+            parts.append(x)
+    return np.concatenate(parts, axis=1) if parts else np.empty((arithmetic.runs, 0, model.output_size))
+
+
+def _evaluator(layer: object, arithmetic: Arithmetic, reset_each_frame: bool) -> "cells.Evaluator":
+    make = cells.EVALUATORS.get(type(layer))
+    if make is None:
+        raise UnsupportedByOracle(f"the oracle has no formula for {type(layer).__name__} layers")
+    return make(layer, arithmetic, reset_each_frame)

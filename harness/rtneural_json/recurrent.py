@@ -1,0 +1,148 @@
+"""LSTM and GRU in float64, all runs of an arithmetic at once, one frame after the other.
+
+Run 0 goes first and alone: its hidden states give the magnitudes of the rounding errors of the others.
+"""
+
+import numpy as np
+
+from . import grammar
+from .arithmetic import OPERATION, SIGMOID, TANH, Arithmetic
+from .elementwise import Evaluator, sigmoid
+
+# An activation, and the product that its value goes into.
+_SIGMOID_TIMES = float(np.hypot(SIGMOID, OPERATION))
+
+
+class _Recurrent(Evaluator):
+    """Carries `state`, one [runs, H] array per kind, through chunks of frames."""
+
+    states: int
+
+    def __init__(self, layer: grammar.Lstm | grammar.Gru, arithmetic: Arithmetic, reset_each_frame: bool) -> None:
+        self.kernel, self.recurrent = layer.kernel.astype(np.float64), layer.recurrent.astype(np.float64)
+        self.bias = layer.bias.astype(np.float64)
+        self.arithmetic, self.forget = arithmetic, reset_each_frame
+        self.hidden = layer.output_size
+        self.width = self.kernel.shape[1] * 2
+        self.state = [np.zeros((arithmetic.runs, self.hidden)) for _ in range(self.states)]
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        runs, frames, n = x.shape
+        driven = (x.reshape(runs * frames, n) @ self.kernel).reshape(runs, frames, -1) + self.input_bias
+        before = self.state[0][0]
+        outputs, state = self._steps(driven[:1], [s[:1] for s in self.state], None)
+        if runs > 1:
+            hidden = np.vstack([before, outputs[0, :-1]])
+            if self.forget:
+                hidden = np.zeros_like(hidden)
+            perturbed, perturbed_state = self._steps(driven[1:], [s[1:] for s in self.state], self._noise(x[0], hidden, driven[0]))
+            outputs = np.concatenate([outputs, perturbed])
+            state = [np.concatenate(pair) for pair in zip(state, perturbed_state)]
+        self.state = state
+        return outputs
+
+    @property
+    def input_bias(self) -> np.ndarray:
+        raise NotImplementedError
+
+    def _noise(self, x: np.ndarray, hidden: np.ndarray, driven: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Perturbations [runs - 1, frames, …], from the inputs, hidden states in front, and W x + b of run 0."""
+        raise NotImplementedError
+
+    def _steps(self, driven: np.ndarray, state: list[np.ndarray], noise: tuple[np.ndarray, ...] | None) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Outputs [runs, frames, H] and the state behind the last frame."""
+        raise NotImplementedError
+
+    def _factor(self, frames: int, columns: int, strength: float | np.ndarray) -> np.ndarray:
+        return self.arithmetic.factor((frames, columns), strength)[1:]
+
+
+class Lstm(_Recurrent):
+    """i, f, o = σ(·), g = tanh(·), c' = f·c + i·g, h = o·tanh(c')."""
+
+    states = 2
+
+    @property
+    def input_bias(self) -> np.ndarray:
+        return self.bias
+
+    def _noise(self, x: np.ndarray, hidden: np.ndarray, driven: np.ndarray) -> tuple[np.ndarray, ...]:
+        arithmetic, frames, size = self.arithmetic, len(x), self.hidden
+        total = driven + hidden @ self.recurrent
+        spread = np.hypot(arithmetic.dot_spread(x, self.kernel), arithmetic.dot_spread(hidden, self.recurrent))
+        spread = np.hypot(spread, arithmetic.sum_spread(total))
+        strengths = np.repeat([_SIGMOID_TIMES, _SIGMOID_TIMES, TANH, _SIGMOID_TIMES], size)
+        gates = self._factor(frames, 4 * size, strengths)
+        return arithmetic.draw(spread)[1:], gates, self._factor(frames, size, OPERATION), self._factor(frames, size, TANH)
+
+    def _steps(self, driven: np.ndarray, state: list[np.ndarray], noise: tuple[np.ndarray, ...] | None) -> tuple[np.ndarray, list[np.ndarray]]:
+        runs, frames, _ = driven.shape
+        size = self.hidden
+        outputs = np.empty((runs, frames, size))
+        h, c = state
+        if noise is not None:
+            driven = driven + noise[0]
+        for t in range(frames):
+            if self.forget:
+                h, c = np.zeros_like(h), np.zeros_like(c)
+            gates = driven[:, t] + h @ self.recurrent
+            candidate = np.tanh(gates[:, 2 * size : 3 * size])
+            gates = sigmoid(gates)
+            gates[:, 2 * size : 3 * size] = candidate
+            if noise is not None:
+                gates *= noise[1][:, t]
+            c = gates[:, size : 2 * size] * c + gates[:, :size] * gates[:, 2 * size : 3 * size]
+            if noise is not None:
+                c *= noise[2][:, t]
+            h = gates[:, 3 * size :] * np.tanh(c)
+            if noise is not None:
+                h *= noise[3][:, t]
+            outputs[:, t] = h
+        return outputs, [h, c]
+
+
+class Gru(_Recurrent):
+    """z, r = σ(W x + b₀ + U h + b₁), c = tanh(W x + b₀ + r · (U h + b₁)), h' = (1 - z)·c + z·h."""
+
+    states = 1
+
+    @property
+    def input_bias(self) -> np.ndarray:
+        return self.bias[0]
+
+    def _noise(self, x: np.ndarray, hidden: np.ndarray, driven: np.ndarray) -> tuple[np.ndarray, ...]:
+        arithmetic, frames, size = self.arithmetic, len(x), self.hidden
+        recalled = hidden @ self.recurrent + self.bias[1]
+        from_input = np.hypot(arithmetic.dot_spread(x, self.kernel), arithmetic.sum_spread(driven))
+        from_state = np.hypot(arithmetic.dot_spread(hidden, self.recurrent), arithmetic.sum_spread(recalled))
+        # The sum that the activation sees is rounded too; its terms bound it well enough.
+        from_input = np.hypot(from_input, arithmetic.sum_spread(np.abs(driven) + np.abs(recalled)))
+        gates = self._factor(frames, 2 * size, np.repeat([SIGMOID, _SIGMOID_TIMES], size))
+        candidate = self._factor(frames, size, float(np.hypot(TANH, np.sqrt(2) * OPERATION)))
+        kept = self._factor(frames, size, OPERATION)
+        return arithmetic.draw(from_input)[1:], arithmetic.draw(from_state)[1:], gates, candidate, kept, self._factor(frames, size, OPERATION)
+
+    def _steps(self, driven: np.ndarray, state: list[np.ndarray], noise: tuple[np.ndarray, ...] | None) -> tuple[np.ndarray, list[np.ndarray]]:
+        runs, frames, _ = driven.shape
+        size = self.hidden
+        outputs = np.empty((runs, frames, size))
+        (h,) = state
+        if noise is not None:
+            driven = driven + noise[0]
+        for t in range(frames):
+            if self.forget:
+                h = np.zeros_like(h)
+            recalled = h @ self.recurrent + self.bias[1]
+            if noise is not None:
+                recalled += noise[1][:, t]
+            gates = sigmoid(driven[:, t, : 2 * size] + recalled[:, : 2 * size])
+            if noise is not None:
+                gates *= noise[2][:, t]
+            z, r = gates[:, :size], gates[:, size:]
+            candidate = np.tanh(driven[:, t, 2 * size :] + r * recalled[:, 2 * size :])
+            if noise is None:
+                h = (1.0 - z) * candidate + z * h
+            else:
+                h = ((1.0 - z) * candidate * noise[3][:, t] + z * h * noise[4][:, t]) * noise[5][:, t]
+            outputs[:, t] = h
+        return outputs, [h]
