@@ -220,7 +220,7 @@ class Client:
     def _said_no(self, op: str, error: Mapping[str, Any]) -> ImplementationError:
         name = error.get("class", "")
         if error["phase"] == "internal":
-            return Raised(who=self.who, op=op, class_name=name or "an error", message=error["message"])
+            return Raised(who=self.who, op=op, class_name=name, message=error["message"])
         return Refused(
             who=self.who,
             op=op,

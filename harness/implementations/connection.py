@@ -5,7 +5,7 @@
 | `py:package.module:factory` | in process; the factory is called without arguments, or is the object itself |
 | `abi:path/lib.so`, `abi:path/lib.so#name` | a shared library by the C ABI of loader.h, in a child process |
 | `cmd:program --args` | a program that speaks protocol 1 on standard input and output |
-| `name` | an entry point of the group `rtconform.implementations`: a callable that returns one of the texts above or an object |
+| `name` | an entry point of the group `rtconform.implementations`: a callable that returns an object or such a text |
 
 The text says how to get there, and never becomes part of an identity.
 """
@@ -19,6 +19,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -26,7 +27,7 @@ from typing import Any, Literal, overload
 from .errors import BadConnection, NotAvailable
 from .host import AbiLoader, CommandLoader
 from .protocols import ROLES
-from .python import METHODS, adopt, as_values, is_named, member
+from .python import METHODS, adopt
 from .remote import RemoteExporter, RemoteTrainer
 from .roles import (
     ExporterImplementation,
@@ -35,13 +36,18 @@ from .roles import (
     PipelineImplementation,
     TrainerImplementation,
 )
+from .user_code import as_values, is_named, member
 
 GROUP = "rtconform.implementations"
 TIMEOUT = 30.0
 """Seconds of wall time for a reply, where the caller doesn't say."""
 
 FORMS = "py:package.module:factory, abi:path/lib.so, cmd:program --args, or a registered name"
-COMMANDS = {"loader": CommandLoader, "exporter": RemoteExporter, "trainer": RemoteTrainer}
+COMMANDS: Mapping[str, Callable[..., Implementation]] = {
+    "loader": CommandLoader,
+    "exporter": RemoteExporter,
+    "trainer": RemoteTrainer,
+}
 
 
 @overload

@@ -148,7 +148,8 @@ class ProtocolViolation(ProcessError):
     def __str__(self) -> str:
         line = f"\n  the line: {self.line}" if self.line else ""
         stderr = _indented("its standard error ends:", self.stderr)
-        return f"{self.who} broke the protocol in {self.op}\n  expected: {self.expected}\n  found:    {self.found}{line}{stderr}"
+        found = f"  expected: {self.expected}\n  found:    {self.found}"
+        return f"{self.who} broke the protocol in {self.op}\n{found}{line}{stderr}"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -172,11 +173,15 @@ class Refused(ImplementationError):
 
 @dataclass(eq=False, kw_only=True)
 class Raised(ImplementationError):
-    """The implementation failed with an exception that is no refusal. `traceback` is the end of its traceback."""
+    """The implementation failed, and not by refusing.
 
-    class_name: str
+    `class_name` is that of the exception, if there was one, and `traceback` its traceback in process.
+    """
+
     message: str
+    class_name: str = ""
     traceback: str = ""
 
     def __str__(self) -> str:
-        return f"{self.who} raised {self.class_name} in {self.op}: {self.message}" + _indented("where:", self.traceback)
+        what = f"raised {self.class_name}" if self.class_name else "failed"
+        return f"{self.who} {what} in {self.op}: {self.message}" + _indented("where:", self.traceback)

@@ -27,7 +27,7 @@ def find_host() -> Path:
     """The rtc-host program, which is installed beside the native module. Raises NotAvailable."""
     spec = importlib.util.find_spec(f"{__package__.rpartition('.')[0]}._native")
     if spec is None or not spec.origin:
-        reason = "the native part of rtconform is not built; install rtconform where there is a C++ compiler"
+        reason = "the native part of rtconform is not built; install rtconform on Linux, where there is a C++ compiler"
         raise NotAvailable(who="rtc-host", reason=reason)
     host = Path(spec.origin).with_name("rtc-host.exe" if sys.platform == "win32" else "rtc-host")
     if not host.is_file():
@@ -42,9 +42,13 @@ def host_command(library: Path, name: str | None = None) -> list[str]:
 
 @dataclass(frozen=True)
 class Offence:
-    """Something that real-time code must not do: its kind, how often, and the first call (from 0) that did it."""
+    """Something that real-time code must not do: its kind, the function called, how often, and in which call first.
+
+    Call 0 is reset; the blocks are calls 1, 2 and so on.
+    """
 
     kind: str
+    function: str
     count: int
     first_call: int
 
@@ -74,7 +78,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that a set of models takes in a library, and the slope in bytes of loading and unloading it over and over."""
+    """Bytes that a set of models takes in a library, and the slope in bytes of loading and unloading it again."""
 
     live_bytes: int
     peak_bytes: int
@@ -86,11 +90,13 @@ class Memory:
 
 @dataclass(frozen=True)
 class Environment:
-    """What no call may change: floating-point control words (hex), locale, working directory."""
+    """What no call may change: floating-point modes (hex), locale, working directory, and the numbers of the signals
+    that are handled or ignored."""
 
     fpenv: str
     locale: str
     cwd: str
+    signals: tuple[int, ...]
 
 
 class MeasuringSession(RemoteSession):
@@ -103,7 +109,7 @@ class MeasuringSession(RemoteSession):
         """Run frames `[T, in]` in blocks under the detectors of allocations, locks and system calls."""
         values = {"model": model.model_id, "frames": wire.array_to_wire(frames), "block": block}
         reply = self._measure("watch", values, timeout)
-        offences = (Offence(o["kind"], o["count"], o["first_call"]) for o in reply["offences"])
+        offences = (Offence(o["kind"], o["function"], o["count"], o["first_call"]) for o in reply["offences"])
         return Watched(self._client.array("watch", reply["outputs"]), tuple(offences))
 
     def measure_latency(
@@ -116,8 +122,11 @@ class MeasuringSession(RemoteSession):
         *,
         timeout: float | None = None,
     ) -> Latency:
-        """Time `steps` steps after `warmup` more. One step is the flow, as in fixtures/models/specs.json, over one frame
-        of audio `[N, 128]`; the frames are used in turn, and state is reset where they start again."""
+        """Time `steps` steps after `warmup` more.
+
+        One step is the flow, as in fixtures/models/specs.json, over one frame of audio `[N, 128]`; the frames are used
+        in turn, state is reset where they start again, and all of them must be used: N <= steps + warmup.
+        """
         values = {
             "models": {name: model.model_id for name, model in models.items()},
             "flow": list(flow),
@@ -130,15 +139,23 @@ class MeasuringSession(RemoteSession):
         outputs = {name: self._client.array("measure_latency", array) for name, array in reply["outputs"].items()}
         return Latency(**samples, outputs=outputs, mismatches=reply["mismatches"])
 
-    def measure_memory(self, paths: Sequence[str | Path], *, timeout: float | None = None) -> Memory:
-        """Count what loading these files takes, how much of it processing adds, and how much unloading leaves."""
-        reply = self._measure("measure_memory", {"paths": [str(Path(path).absolute()) for path in paths]}, timeout)
+    def measure_memory(
+        self, paths: Sequence[str | Path], *, cycles: int | None = None, timeout: float | None = None
+    ) -> Memory:
+        """Count what loading these files takes, how much of it processing adds, and how much unloading leaves.
+
+        `cycles` is how often they are loaded and unloaded to see a leak (20 if the caller doesn't say). No other model
+        may be loaded.
+        """
+        values: dict[str, Any] = {"paths": [str(Path(path).absolute()) for path in paths]}
+        values |= {} if cycles is None else {"cycles": cycles}
+        reply = self._measure("measure_memory", values, timeout)
         return Memory(**{name: reply[name] for name in Memory.__dataclass_fields__})
 
     def environment(self) -> Environment:
         """The process state of this moment, to be compared with that after other calls."""
         reply = self._client.request("environment")
-        return Environment(**{name: reply[name] for name in Environment.__dataclass_fields__})
+        return Environment(reply["fpenv"], reply["locale"], reply["cwd"], tuple(reply["signals"]))
 
 
 class CommandLoader(RemoteLoader):

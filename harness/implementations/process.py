@@ -14,6 +14,7 @@ import subprocess
 import threading
 import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import IO
 
 LONGEST_LINE = 1 << 28
@@ -102,11 +103,11 @@ class _Lines:
     """What the reading thread has found: whole lines, None for the end, an exception for a line without end."""
 
     def __init__(self) -> None:
-        self.waiting: queue.Queue[bytes | None | Exception] = queue.Queue(LINES_WAITING)
+        self.waiting: queue.Queue[bytes | Exception | None] = queue.Queue(LINES_WAITING)
         self.partial = b""
         self.closed = False
 
-    def put(self, line: bytes | None | Exception) -> None:
+    def put(self, line: bytes | Exception | None) -> None:
         while not self.closed:
             try:
                 return self.waiting.put(line, timeout=0.1)
@@ -169,10 +170,8 @@ def _stop(
 ) -> None:
     if hasattr(os, "killpg"):
         # Also after the process has ended by itself: what it started may live on in its group.
-        try:
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
     process.kill()
     process.wait()
     out.closed = True

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import inspect
 import operator
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .errors import BadConnection, Exited, ImplementationError, ProtocolViolation, Raised, Refused
+from .errors import BadConnection, ProtocolViolation
 from .module_ref import ModuleRef
 from .protocols import Declaration
+from .python_pipeline import PythonPipeline
 from .roles import (
     MAX_FRAMES,
     ExporterImplementation,
@@ -25,16 +24,13 @@ from .roles import (
     LoadedModel,
     LoaderImplementation,
     LoaderSession,
-    PipelineImplementation,
-    PipelineSession,
     Progress,
     TrainerImplementation,
 )
+from .user_code import as_array, as_values, is_named, member, refused
 
 METHODS = {"loader": "load", "exporter": "export", "trainer": "train", "pipeline": "open"}
 """The method that makes an object an implementation of a role."""
-
-FEATURES = 128
 
 
 def adopt(found: Any, role: str, connection: str, resolved: str = "") -> Implementation:
@@ -67,46 +63,6 @@ def adopt(found: Any, role: str, connection: str, resolved: str = "") -> Impleme
             hint="name it as that role",
         )
     return _ADOPTERS[role](found, declaration, connection, resolved or connection)
-
-
-def member(found: Any, name: str) -> Any:
-    """An attribute of an object, or an item of a mapping; None if there is none."""
-    return found.get(name) if isinstance(found, Mapping) else getattr(found, name, None)
-
-
-@contextmanager
-def as_values(who: str, op: str, refusal: Callable[[Exception], Refused | None] = lambda error: None) -> Iterator[None]:
-    """Turn any exception from a user's code into a Refused, if `refusal` makes it one, or a Raised; exit into Exited."""
-    try:
-        yield
-    except ImplementationError:
-        raise
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else int(error.code is not None)
-        raise Exited(who=who, op=op, returncode=code) from error
-    except Exception as error:
-        where = "".join(
-            traceback.format_exception(type(error), error, error.__traceback__ and error.__traceback__.tb_next)
-        )
-        raised = Raised(who=who, op=op, class_name=type(error).__name__, message=str(error), traceback=where)
-        raise (refusal(error) or raised) from error
-
-
-def is_named(error: BaseException, name: str) -> bool:
-    """True if the exception's class, or one that it derives from, has this name."""
-    return any(cls.__name__ == name for cls in type(error).__mro__)
-
-
-def _refused(who: str, op: str, phase: str, error: Exception) -> Refused:
-    path = getattr(error, "json_path", "")
-    return Refused(
-        who=who,
-        op=op,
-        phase=phase,
-        message=str(error),
-        json_path=path if isinstance(path, str) else "",
-        class_name=type(error).__name__,
-    )
 
 
 def _load_phase(error: Exception) -> str:
@@ -145,16 +101,7 @@ class PythonModel(LoadedModel):
         # Copies both ways: the model may write to its input, and give the same buffer each time.
         with as_values(self.who, "process"):
             outputs = self._calls[1](frames.copy())
-        return _array(self.who, "process", outputs)
-
-
-def _array(who: str, op: str, values: Any) -> np.ndarray:
-    try:
-        return np.array(values)
-    except (ValueError, TypeError) as error:
-        raise ProtocolViolation(
-            who=who, op=op, expected="a float32 array", found=f"{type(values).__name__}: {error}"
-        ) from None
+        return as_array(self.who, "process", outputs)
 
 
 class PythonSession(LoaderSession):
@@ -166,7 +113,7 @@ class PythonSession(LoaderSession):
         self._load = load
 
     def load(self, path: str | Path, max_frames: int = MAX_FRAMES) -> PythonModel:
-        with as_values(self._who, "load", lambda error: _refused(self._who, "load", _load_phase(error), error)):
+        with as_values(self._who, "load", lambda error: refused(self._who, "load", _load_phase(error), error)):
             model = self._load(str(path))
         return PythonModel(self._who, model, max_frames)
 
@@ -193,7 +140,7 @@ class PythonExporter(_Python, ExporterImplementation):
         with as_values(
             who,
             "export",
-            lambda error: _refused(who, "export", "unsupported", error) if is_named(error, unsupported) else None,
+            lambda error: refused(who, "export", "unsupported", error) if is_named(error, unsupported) else None,
         ):
             self._call(built, str(path))
         self._check_written(Path(path))
@@ -215,7 +162,7 @@ class PythonTrainer(_Python, TrainerImplementation):
         with as_values(
             who,
             "train",
-            lambda error: _refused(who, "train", "config", error) if is_named(error, "ConfigError") else None,
+            lambda error: refused(who, "train", "config", error) if is_named(error, "ConfigError") else None,
         ):
             metrics = self._call(config, str(out_dir), **extra)
         if not isinstance(metrics, Mapping):
@@ -228,80 +175,6 @@ def _takes(call: Callable[..., Any], name: str) -> bool:
         return name in inspect.signature(call).parameters
     except ValueError:
         return False
-
-
-class PythonPipelineSession(PipelineSession):
-    """A user's live pipeline object."""
-
-    def __init__(self, who: str, live: Any) -> None:
-        self._who = who
-        self._live = live
-        missing = [name for name in ("submit", "poll", "reload", "status", "close") if not callable(member(live, name))]
-        if missing:
-            expected = "a session with submit, poll, reload, status and close"
-            raise ProtocolViolation(who=who, op="open", expected=expected, found=f"no {' and no '.join(missing)}")
-        self._closed = False
-
-    def _ask(self, op: str, *args: Any) -> Any:
-        with as_values(self._who, op):
-            return member(self._live, op)(*args)
-
-    def submit(self, frame_id: int, audio: np.ndarray) -> None:
-        audio = np.array(audio, dtype=np.float32)
-        if audio.shape != (FEATURES,):
-            raise ValueError(f"audio must have the shape [{FEATURES}], not {list(audio.shape)}")
-        self._ask("submit", frame_id, audio)
-
-    def poll(self) -> list[dict[str, Any]]:
-        return [self._result(result) for result in self._ask("poll")]
-
-    def _result(self, result: Any) -> dict[str, Any]:
-        parts = [result.get(name) for name in ("id", "outputs", "fallback")] if isinstance(result, Mapping) else []
-        if not (
-            parts and isinstance(parts[0], int) and isinstance(parts[1], Mapping) and isinstance(parts[2], Mapping)
-        ):
-            expected = "results of the form {'id': int, 'outputs': {name: array}, 'fallback': {name: bool}}"
-            raise ProtocolViolation(who=self._who, op="poll", expected=expected, found=repr(result)[:200])
-        outputs = {name: _array(self._who, "poll", values) for name, values in parts[1].items()}
-        for name, values in outputs.items():
-            if values.dtype != np.float32 or values.ndim != 1:
-                expected, found = (
-                    f"float32 outputs of {name} in one dimension",
-                    f"{values.dtype} of shape {list(values.shape)}",
-                )
-                raise ProtocolViolation(who=self._who, op="poll", expected=expected, found=found)
-        return {"id": parts[0], "outputs": outputs, "fallback": {name: bool(flag) for name, flag in parts[2].items()}}
-
-    def reload(self, name: str | None = None) -> None:
-        self._ask("reload", name)
-
-    def status(self) -> dict[str, dict[str, str]]:
-        status = self._ask("status")
-        if not isinstance(status, Mapping) or not all(isinstance(s, Mapping) and "state" in s for s in status.values()):
-            expected = "a mapping from model to {'state': …, 'reason': …}"
-            raise ProtocolViolation(who=self._who, op="status", expected=expected, found=repr(status)[:200])
-        return {name: dict(state) for name, state in status.items()}
-
-    def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            self._ask("close")
-
-    def _abandon(self) -> None:
-        # The exception that brought us here is the news; what close has to say on top of it is not.
-        try:
-            self.close()
-        except ImplementationError:
-            pass
-
-
-class PythonPipeline(_Python, PipelineImplementation):
-    """A pipeline object."""
-
-    def open(self, models_dir: str | Path) -> PythonPipelineSession:
-        with as_values(self.declaration.name, "open"):
-            live = self._call(str(models_dir))
-        return PythonPipelineSession(self.declaration.name, live)
 
 
 _ADOPTERS: dict[str, Callable[[Any, Declaration, str, str], Implementation]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from . import wire
 from .client import Client
-from .errors import ImplementationError
+from .errors import BadConnection, ImplementationError, Refused
 from .module_ref import ModuleRef
 from .protocols import Declaration
 from .roles import (
@@ -51,10 +51,8 @@ class RemoteModel(LoadedModel):
 
     def _abandon(self) -> None:
         # After an exception the session may be over, and then unloading has nothing to say that is news.
-        try:
+        with suppress(ImplementationError):
             self.close()
-        except ImplementationError:
-            pass
 
 
 class RemoteSession(LoaderSession):
@@ -98,6 +96,9 @@ class _Remote:
         client = Client(self.command, who=who, timeout=self.timeout)
         try:
             declaration = client.hello(self.role)
+        except Refused as error:
+            client.abandon()
+            raise BadConnection(who=who, expected=f"a {self.role} that says hello", found=error.message) from None
         except BaseException:
             client.abandon()
             raise

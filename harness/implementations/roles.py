@@ -28,7 +28,7 @@ Blocks = int | Sequence[int] | None
 Progress = Callable[[Mapping[str, Any]], None]
 
 
-class Implementation(ABC):
+class Implementation:
     """Something connected: who it says it is, and how it was reached.
 
     `connection` is the text that the user gave, `resolved` the py:, abi: or cmd: string that a bare name stood for.
@@ -119,7 +119,7 @@ class LoaderSession(Closing, ABC):
         """Load a file and prepare it for blocks of up to `max_frames`. Raises Refused and every ImplementationError."""
 
 
-class LoaderImplementation(Implementation):
+class LoaderImplementation(Implementation, ABC):
     """A connected loader."""
 
     @abstractmethod
@@ -127,7 +127,7 @@ class LoaderImplementation(Implementation):
         """Start a session, to be used in a `with` statement."""
 
 
-class ExporterImplementation(Implementation):
+class ExporterImplementation(Implementation, ABC):
     """A connected exporter."""
 
     @abstractmethod
@@ -144,7 +144,7 @@ class ExporterImplementation(Implementation):
             )
 
 
-class TrainerImplementation(Implementation):
+class TrainerImplementation(Implementation, ABC):
     """A connected trainer."""
 
     @abstractmethod
@@ -182,7 +182,7 @@ class PipelineSession(Closing, ABC):
         """Per model its state and the reason for it."""
 
 
-class PipelineImplementation(Implementation):
+class PipelineImplementation(Implementation, ABC):
     """A connected pipeline."""
 
     @abstractmethod
@@ -191,7 +191,7 @@ class PipelineImplementation(Implementation):
 
 
 def cut(frames: int, block: Blocks, max_frames: int) -> Iterator[tuple[int, int]]:
-    """The (begin, end) pairs that cut a signal into blocks, the last one shortened to fit; no frames are one empty block.
+    """The (begin, end) pairs that cut a signal into blocks, the last shortened to fit; no frames are one empty block.
 
     Raises ValueError for a length below 0 or above `max_frames`, and for lengths that never get anywhere.
     """

@@ -24,7 +24,7 @@ Send = Callable[[dict[str, Any]], None]
 
 
 class Server:
-    """An implementation behind the operations of protocol 1; each method takes a request and returns a reply's fields."""
+    """An implementation behind the operations of protocol 1: each takes a request and returns the fields of a reply."""
 
     def __init__(self, implementation: Implementation, send_progress: Send) -> None:
         self._implementation = implementation

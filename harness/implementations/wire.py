@@ -46,7 +46,7 @@ def _refuse_constant(name: str) -> None:
 def array_to_wire(values: np.ndarray) -> dict[str, Any]:
     """A float32 array `[T, C]` as {"shape", "data"}."""
     values = np.ascontiguousarray(values, dtype="<f4")
-    return {"shape": list(values.shape), "data": base64.b64encode(values).decode("ascii")}
+    return {"shape": list(values.shape), "data": base64.b64encode(values.tobytes()).decode("ascii")}
 
 
 def array_from_wire(record: Mapping[str, Any]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A loader in NumPy for dense and lstm layers, connected as py:numpy_loader:NumpyLoader. It imports nothing of rtconform."""
+"""A loader in NumPy for dense and lstm layers, connected as py:numpy_loader:NumpyLoader."""
 
 import json
 
