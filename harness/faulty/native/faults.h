@@ -1,0 +1,56 @@
+// The faults, one per loader, under the names by which the loaders are listed. Each is looked up at the one place
+// where it matters; search for Fault::<identifier>.
+#pragma once
+
+#include <cstddef>
+
+// clang-format off
+#define RTC_FAULTS(X)                                    \
+    X(none,                 "good-native")               \
+    X(crashes,              "ldr-crashes")               \
+    X(hangs,                "ldr-hangs")                 \
+    X(calls_exit,           "ldr-calls-exit")            \
+    X(skips_unknown,        "ldr-skips-unknown")         \
+    X(null_activation,      "ldr-null-activation")       \
+    X(zero_fills,           "ldr-zero-fills")            \
+    X(short_bias_read,      "ldr-short-bias-read")       \
+    X(truncated_accepted,   "ldr-truncated-accepted")    \
+    X(trailing_accepted,    "ldr-trailing-accepted")     \
+    X(half_loaded,          "ldr-half-loaded")           \
+    X(returns_true,         "ldr-returns-true")          \
+    X(prints,               "run-prints")                \
+    X(nan_output,           "run-nan")                   \
+    X(over_read,            "run-over-read")             \
+    X(static_scratch,       "run-static-scratch")        \
+    X(leaks_fpenv,          "run-leaks-fpenv")           \
+    X(changes_locale,       "run-changes-locale")        \
+    X(state_shared,         "run-state-shared")          \
+    X(reset_incomplete,     "run-reset-incomplete")      \
+    X(state_per_block,      "run-state-per-block")       \
+    X(power_of_two_blocks,  "run-power-of-two-blocks")   \
+    X(tail_lanes,           "run-tail-lanes")            \
+    X(one_frame_late,       "run-one-frame-late")        \
+    X(output_zero_only,     "run-output-zero-only")      \
+    X(softmax_overflow,     "run-softmax-overflow")      \
+    X(fast_tanh,            "run-fast-tanh")             \
+    X(alloc_first_block,    "rt-alloc-first-block")      \
+    X(alloc_each_block,     "rt-alloc-each-block")       \
+    X(locks,                "rt-lock")                   \
+    X(prints_to_stderr,     "rt-printf")                 \
+    X(sleeps,               "rt-sleep")                  \
+    X(sleeps_12ms,          "lat-sleeps-12ms")           \
+    X(spikes,               "lat-spike")                 \
+    X(cheats_when_timed,    "lat-cheats-when-timed")     \
+    X(keeps_6mb,            "mem-keeps-6mb")             \
+    X(keeps_6mb_in_mmap,    "mem-in-mmap")               \
+    X(leaks,                "mem-leak")                  \
+    X(keeps_json,           "mem-doubles")
+// clang-format on
+
+namespace rtc_faulty {
+
+#define RTC_FAULT_IDENTIFIER(identifier, name) identifier,
+enum class Fault : std::size_t { RTC_FAULTS(RTC_FAULT_IDENTIFIER) };
+#undef RTC_FAULT_IDENTIFIER
+
+}  // namespace rtc_faulty

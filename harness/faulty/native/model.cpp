@@ -1,0 +1,80 @@
+#include "model.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+
+using rtc_faulty::Fault;
+
+namespace {
+
+std::size_t largest_power_of_two(std::size_t limit) {
+    std::size_t power = 1;
+    while (power * 2 <= limit) power *= 2;
+    return power;
+}
+
+}  // namespace
+
+rtc_model::rtc_model(rtc_faulty::ModelSpec spec, Fault fault)
+    : fault(fault),
+      input_size(spec.input_size),
+      output_size(spec.layers.empty() ? spec.input_size : spec.layers.back().out),
+      effects(fault) {
+    for (auto& layer : spec.layers) {
+        widest_ = std::max(widest_, layer.out);
+        layers_.push_back(rtc_faulty::make_layer(std::move(layer), layers_.size(), fault));
+    }
+}
+
+std::shared_ptr<rtc_model::Scratch> rtc_model::make_scratch(std::size_t width, Fault fault) {
+    if (fault != Fault::static_scratch) return std::make_shared<Scratch>(width);
+    // One scratch for all instances of a model.
+    static std::map<std::size_t, std::shared_ptr<Scratch>> all;
+    auto& scratch = all[width];
+    if (!scratch) scratch = std::make_shared<Scratch>(width);
+    return scratch;
+}
+
+void rtc_model::prepare() {
+    scratch_ = make_scratch(widest_, fault);
+    if (fault == Fault::one_frame_late) previous_.resize(output_size);
+    reset();
+}
+
+void rtc_model::reset() {
+    for (auto& layer : layers_) layer->reset();
+    std::fill(previous_.begin(), previous_.end(), 0.0f);
+    frames_since_reset_ = 0;
+}
+
+void rtc_model::process(const float* in, float* out, std::uint32_t frames) {
+    if (frames == 0) return;
+    in = effects.before_block(in, frames, input_size);
+    if (fault == Fault::state_per_block) reset();
+    const std::size_t computed = fault == Fault::power_of_two_blocks ? largest_power_of_two(frames) : frames;
+    for (std::size_t f = 0; f < computed; ++f) run_frame(in + f * input_size, out + f * output_size);
+    // run-power-of-two-blocks: what is left of the block repeats its last frame.
+    for (std::size_t f = computed; f < frames; ++f)
+        std::copy_n(out + (computed - 1) * output_size, output_size, out + f * output_size);
+    effects.after_block(out, frames * output_size);
+}
+
+void rtc_model::run_frame(const float* in, float* out) {
+    run_layers(in, out);
+    ++frames_since_reset_;
+    if (fault == Fault::output_zero_only) std::fill(out + 1, out + output_size, 0.0f);
+    if (fault == Fault::one_frame_late) std::swap_ranges(previous_.begin(), previous_.end(), out);
+    if (fault == Fault::nan_output && frames_since_reset_ > 10)
+        out[output_size - 1] = std::numeric_limits<float>::quiet_NaN();
+}
+
+void rtc_model::run_layers(const float* in, float* out) {
+    float *next = scratch_->even.data(), *other = scratch_->odd.data();
+    for (auto& layer : layers_) {
+        layer->run(in, next);
+        in = next;
+        std::swap(next, other);
+    }
+    std::copy_n(in, output_size, out);
+}

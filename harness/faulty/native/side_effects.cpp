@@ -1,0 +1,116 @@
+#include "side_effects.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cfenv>
+#include <chrono>
+#include <clocale>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <thread>
+
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
+namespace rtc_faulty {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t six_mb = std::size_t{6} << 20;
+constexpr std::size_t leaked_bytes = 1024;
+constexpr std::uint64_t frames_per_spike = 200;
+constexpr std::uint64_t honest_calls = 999;
+constexpr std::int64_t quick_ns = 50'000'000;
+
+std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch() / 1ns; }
+
+void spin(std::int64_t nanoseconds) {
+    for (const std::int64_t end = now_ns() + nanoseconds; now_ns() < end;) {}
+}
+
+void flush_denormals() {
+#if defined(__SSE__)
+    _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON);
+#else
+    std::fesetround(FE_TOWARDZERO);
+#endif
+}
+
+}  // namespace
+
+void before_load(Fault fault) {
+    if (fault == Fault::crashes) {
+        int* volatile nowhere = nullptr;
+        *nowhere = 1;
+    }
+    while (fault == Fault::hangs) pause();
+    if (fault == Fault::calls_exit) std::exit(0);
+    if (fault == Fault::changes_locale) std::setlocale(LC_ALL, "C.UTF-8");
+    if (fault == Fault::leaks) {
+        void* volatile lost = std::malloc(leaked_bytes);
+        std::memset(lost, 1, leaked_bytes);
+    }
+}
+
+SideEffects::SideEffects(Fault fault) : fault_(fault) {
+    if (fault == Fault::keeps_6mb) kept_.assign(six_mb, 1);
+    if (fault == Fault::keeps_6mb_in_mmap) {
+        mapping_ = mmap(nullptr, six_mb, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (mapping_ == MAP_FAILED) throw std::bad_alloc();
+        std::memset(mapping_, 1, six_mb);
+    }
+}
+
+SideEffects::~SideEffects() {
+    if (mapping_ != nullptr) munmap(mapping_, six_mb);
+}
+
+void SideEffects::after_load(Json file) {
+    if (fault_ == Fault::keeps_json) file_ = std::make_unique<Json>(std::move(file));
+}
+
+const float* SideEffects::before_block(const float* in, std::size_t frames, std::size_t input_size) {
+    static std::mutex mutex;
+    const std::size_t floats = frames * input_size;
+    frames_ += frames;
+    switch (fault_) {
+        case Fault::prints: std::printf("processing %zu frames\n", frames); break;
+        case Fault::prints_to_stderr: std::fprintf(stderr, "processing %zu frames\n", frames); break;
+        case Fault::locks: { const std::lock_guard<std::mutex> lock(mutex); } break;
+        case Fault::sleeps: std::this_thread::sleep_for(50us); break;
+        case Fault::sleeps_12ms: std::this_thread::sleep_for(12ms); break;
+        case Fault::spikes:
+            if (frames_ / frames_per_spike != (frames_ - frames) / frames_per_spike) spin(12'000'000);
+            break;
+        case Fault::leaks_fpenv: flush_denormals(); break;
+        case Fault::over_read: {
+            const volatile float beyond = in[floats];
+            static_cast<void>(beyond);
+            break;
+        }
+        case Fault::alloc_first_block:
+            if (!made_in_first_block_) made_in_first_block_ = std::make_unique<float[]>(input_size);
+            break;
+        case Fault::alloc_each_block:
+            made_in_each_block_ = std::vector<float>(in, in + floats);
+            return made_in_each_block_.data();
+        default: break;
+    }
+    return in;
+}
+
+void SideEffects::after_block(float* out, std::size_t floats) {
+    if (fault_ != Fault::cheats_when_timed) return;
+    const std::int64_t now = now_ns();
+    calls_in_quick_succession_ = now - last_call_ns_ < quick_ns ? calls_in_quick_succession_ + 1 : 1;
+    last_call_ns_ = now;
+    if (calls_in_quick_succession_ > honest_calls) std::fill_n(out, floats, 0.0f);
+}
+
+}  // namespace rtc_faulty

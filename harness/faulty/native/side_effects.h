@@ -1,0 +1,43 @@
+// The faults that change no number: what a loader does beside computing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "faults.h"
+#include "reader.h"
+
+namespace rtc_faulty {
+
+// At the start of each load.
+void before_load(Fault fault);
+
+// Once per model, and around each block that it processes.
+class SideEffects {
+public:
+    explicit SideEffects(Fault fault);
+    ~SideEffects();
+    SideEffects(const SideEffects&) = delete;
+    SideEffects& operator=(const SideEffects&) = delete;
+
+    void after_load(Json file);
+
+    // Returns the input frames to use.
+    const float* before_block(const float* in, std::size_t frames, std::size_t input_size);
+    void after_block(float* out, std::size_t floats);
+
+private:
+    const Fault fault_;
+    std::vector<char> kept_;
+    void* mapping_ = nullptr;
+    std::unique_ptr<Json> file_;
+    std::unique_ptr<float[]> made_in_first_block_;
+    std::vector<float> made_in_each_block_;
+    std::uint64_t frames_ = 0;
+    std::uint64_t calls_in_quick_succession_ = 0;
+    std::int64_t last_call_ns_ = 0;
+};
+
+}  // namespace rtc_faulty

@@ -1,0 +1,8 @@
+#include "boundary.h"
+
+namespace rtc {
+
+Boundary::Boundary(Crossing) noexcept {}
+Boundary::~Boundary() = default;
+
+}  // namespace rtc

@@ -1,0 +1,39 @@
+// A shared library that exports rtc_entry, opened and checked.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "rtconform/loader.h"
+
+namespace rtc {
+
+// Never closed again: a library may have left threads, thread-local destructors or exit handlers behind that point
+// into its code.
+class Library {
+public:
+    // Opens the file with RTLD_NOW | RTLD_LOCAL and lists its loaders. Throws LibraryError.
+    explicit Library(const std::string& path);
+
+    const std::vector<const rtc_loader*>& loaders() const { return loaders_; }
+
+    // By name, or the only one if the name is empty. Throws LibraryError naming those that there are.
+    const rtc_loader& loader(const std::string& name) const;
+
+    // By index. Throws LibraryError.
+    const rtc_loader& loader(std::size_t index) const;
+
+private:
+    std::string names() const;
+
+    std::string path_;
+    std::vector<const rtc_loader*> loaders_;
+};
+
+// The build info extension, or nullptr if the loader doesn't offer it.
+const rtc_build_info* build_info(const rtc_loader& loader);
+
+// layer_types as a list.
+std::vector<std::string> layer_types(const rtc_loader& loader);
+
+}  // namespace rtc

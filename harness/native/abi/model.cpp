@@ -1,0 +1,97 @@
+#include "model.h"
+
+#include <cstring>
+#include <stdexcept>
+
+#include "boundary.h"
+#include "errors.h"
+
+namespace rtc {
+namespace {
+
+// Calls into the library. An exception from there is the library's fault, whatever its type.
+template <typename Function>
+auto cross(const char* name, Function&& function) {
+    try {
+        const Boundary boundary;
+        return function();
+    } catch (...) {
+        throw ContractBreach("An exception left " + std::string(name) + "(), which loader.h forbids.");
+    }
+}
+
+const char* phase_name(rtc_phase phase) {
+    switch (phase) {
+        case RTC_PHASE_READ: return "read";
+        case RTC_PHASE_PARSE: return "parse";
+        case RTC_PHASE_VALIDATE: return "validate";
+        case RTC_PHASE_BUILD: return "build";
+        default: return nullptr;
+    }
+}
+
+// The texts come from the library, which may have forgotten to end them.
+template <std::size_t Size>
+std::string text(const char (&chars)[Size]) {
+    return {chars, strnlen(chars, Size)};
+}
+
+[[noreturn]] void refuse(const char* function, const rtc_error& error) {
+    const char* phase = phase_name(error.phase);
+    if (phase == nullptr)
+        throw ContractBreach(std::string(function) + "() returned an error with the phase " +
+                             std::to_string(error.phase) + "; loader.h demands one of 1 to 4. Its message: \"" +
+                             text(error.message) + "\"");
+    throw Refusal(phase, text(error.json_path), text(error.message));
+}
+
+}  // namespace
+
+Model::Model(const rtc_loader& loader, const std::string& path) : loader_(loader) {
+    rtc_error error{};
+    const rtc_status status = cross("load", [&] { return loader_.load(path.c_str(), &model_, &error); });
+    if (status != RTC_OK) {
+        if (model_ != nullptr) throw ContractBreach("load() refused the file but left *model set.");
+        refuse("load", error);
+    }
+    if (model_ == nullptr) throw ContractBreach("load() returned RTC_OK without a model.");
+    input_size_ = cross("input_size", [&] { return loader_.input_size(model_); });
+    output_size_ = cross("output_size", [&] { return loader_.output_size(model_); });
+    if (input_size_ == 0 || output_size_ == 0) {
+        cross("unload", [&] { loader_.unload(model_); });
+        throw ContractBreach("load() returned a model with input_size " + std::to_string(input_size_) +
+                             " and output_size " + std::to_string(output_size_) + "; both must be at least 1.");
+    }
+}
+
+Model::~Model() {
+    // An exception out of unload ends the program, which the parent process reports as a crash.
+    const Boundary boundary;
+    loader_.unload(model_);
+}
+
+void Model::prepare(std::uint32_t max_frames) {
+    if (max_frames_ != 0) throw std::invalid_argument("The model is prepared already; prepare is called once.");
+    if (max_frames < 1 || max_frames > max_block)
+        throw std::invalid_argument("max_frames must be 1 to " + std::to_string(max_block) + ", found " +
+                                    std::to_string(max_frames) + ".");
+    rtc_error error{};
+    const rtc_status status = cross("prepare", [&] { return loader_.prepare(model_, max_frames, &error); });
+    if (status != RTC_OK) refuse("prepare", error);
+    max_frames_ = max_frames;
+}
+
+void Model::reset() {
+    if (max_frames_ == 0) throw std::invalid_argument("The model isn't prepared; call prepare before reset.");
+    cross("reset", [&] { loader_.reset(model_); });
+}
+
+void Model::process(const float* in, float* out, std::uint32_t frames) {
+    if (max_frames_ == 0) throw std::invalid_argument("The model isn't prepared; call prepare before process.");
+    if (frames > max_frames_)
+        throw std::invalid_argument("The model is prepared for blocks of up to " + std::to_string(max_frames_) +
+                                    " frames, found " + std::to_string(frames) + ".");
+    cross("process", [&] { loader_.process(model_, in, out, frames); });
+}
+
+}  // namespace rtc

@@ -1,0 +1,45 @@
+// The fields of a request, taken out one by one and checked; and arrays on the wire.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace rtc::host {
+
+using Json = nlohmann::json;
+
+// A request that can't be carried out as it stands: the sender's mistake. Answered with the phase "internal".
+class BadRequest : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+// [frames, channels] of float32, row-major.
+struct Array {
+    std::size_t frames = 0;
+    std::size_t channels = 0;
+    std::vector<float> values;
+
+    const float* row(std::size_t frame) const { return values.data() + frame * channels; }
+};
+
+// All of these throw BadRequest, naming the field, what was expected and what was found. `where` is the field's
+// object as the message shall call it, such as "load" or "flow[1].inputs[0]".
+const Json& field(const Json& object, const std::string& where, const char* name);
+std::string string_field(const Json& object, const std::string& where, const char* name);
+std::uint64_t integer_field(const Json& object, const std::string& where, const char* name, std::uint64_t min,
+                            std::uint64_t max);
+const Json& list_field(const Json& object, const std::string& where, const char* name);
+const Json& object_field(const Json& object, const std::string& where, const char* name);
+Array array_field(const Json& object, const std::string& where, const char* name);
+
+// Refuses any field that isn't listed.
+void only_fields(const Json& object, const std::string& where, const std::vector<const char*>& known);
+
+// {"shape": [frames, channels], "data": base64 of little-endian float32}
+Json array_to_json(const float* values, std::size_t frames, std::size_t channels);
+
+}  // namespace rtc::host

@@ -1,0 +1,98 @@
+// rtc-host: runs one loader of one library and speaks protocol 1, JSON lines on standard input and output.
+//
+//     rtc-host --library PATH [--loader NAME]
+//
+// It is a child process so that whatever the library does to it, be it a crash, a hang or exit(), is a result.
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "../probe/ledger.h"
+#include "noise.h"
+#include "session.h"
+
+namespace {
+
+constexpr int usage_error = 2;
+
+struct Arguments {
+    std::string library, loader;
+    bool valid = false;
+};
+
+Arguments parse(int count, char** values) {
+    Arguments arguments;
+    for (int i = 1; i + 1 < count; i += 2) {
+        const std::string option = values[i];
+        if (option == "--library") arguments.library = values[i + 1];
+        else if (option == "--loader") arguments.loader = values[i + 1];
+        else return arguments;
+    }
+    arguments.valid = count % 2 == 1 && !arguments.library.empty();
+    return arguments;
+}
+
+// One line of standard input without its end; false when there are no more.
+bool read_line(std::string& line) {
+    static std::string pending;
+    static std::size_t searched = 0;
+    for (;;) {
+        const std::size_t end = pending.find('\n', searched);
+        if (end != std::string::npos) {
+            line = pending.substr(0, end);
+            pending.erase(0, end + 1);
+            searched = 0;
+            return true;
+        }
+        searched = pending.size();
+        char chunk[1 << 16];
+        const ssize_t count = read(STDIN_FILENO, chunk, sizeof chunk);
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) return false;
+        pending.append(chunk, static_cast<std::size_t>(count));
+    }
+}
+
+// False when nobody listens any more.
+bool write_line(int file, std::string line) {
+    line += '\n';
+    for (std::size_t done = 0; done < line.size();) {
+        const ssize_t count = write(file, line.data() + done, line.size() - done);
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) return false;
+        done += static_cast<std::size_t>(count);
+    }
+    return true;
+}
+
+rtc::host::Json answer(rtc::host::Session& session, const std::string& line) {
+    const auto request = rtc::host::Json::parse(line, nullptr, false);
+    if (!request.is_discarded()) return session.answer(request);
+    return {{"seq", nullptr},
+            {"ok", false},
+            {"error", {{"phase", "internal"}, {"path", ""}, {"message", "The request isn't a line of JSON."}}}};
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+    const Arguments arguments = parse(count, values);
+    if (!arguments.valid) {
+        std::fprintf(stderr, "usage: rtc-host --library PATH [--loader NAME]\n");
+        return usage_error;
+    }
+    rtc::host::Noise noise;
+    rtc::probe::ledger::start();
+    rtc::host::Session session(arguments.library, arguments.loader);
+    std::string line;
+    while (!session.finished() && read_line(line)) {
+        auto reply = answer(session, line);
+        if (const std::string text = noise.take(); !text.empty()) reply["noise"] = text;
+        // A library's text may be anything; what isn't UTF-8 becomes U+FFFD.
+        if (!write_line(noise.protocol(), reply.dump(-1, ' ', false, rtc::host::Json::error_handler_t::replace))) break;
+    }
+    return 0;
+}

@@ -1,0 +1,116 @@
+// The operation measure_memory: what the loader holds for a set of files, and what it loses per load and unload.
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "../probe/ledger.h"
+#include "session.h"
+
+namespace rtc::host {
+namespace {
+
+namespace ledger = probe::ledger;
+
+constexpr std::uint32_t prepared_frames = 64;
+constexpr std::uint32_t processed_frames = 43;  // not a power of two, less than what is prepared
+constexpr std::uint64_t default_cycles = 20;
+constexpr std::uint64_t max_cycles = 1000;
+
+using Models = std::vector<std::unique_ptr<Model>>;
+
+std::int64_t resident_bytes() {
+    long pages = 0;
+    if (std::FILE* file = std::fopen("/proc/self/statm", "r")) {
+        if (std::fscanf(file, "%*d %ld", &pages) != 1) pages = 0;
+        std::fclose(file);
+    }
+    return static_cast<std::int64_t>(pages) * sysconf(_SC_PAGESIZE);
+}
+
+// Numbers in [-1, 1), the same in every run: Knuth's 64-bit linear congruential generator (MMIX).
+void fill_with_noise(std::vector<float>& values) {
+    std::uint64_t state = 1;
+    for (float& value : values) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        value = static_cast<float>(state >> 40) / static_cast<float>(1 << 23) - 1.0f;
+    }
+}
+
+Models load_all(const rtc_loader& loader, const std::vector<std::string>& paths) {
+    Models models;
+    for (const auto& path : paths) {
+        models.push_back(std::make_unique<Model>(loader, path));
+        models.back()->prepare(prepared_frames);
+    }
+    return models;
+}
+
+void process_all(const Models& models) {
+    for (const auto& model : models) {
+        std::vector<float> in(processed_frames * model->input_size()), out(processed_frames * model->output_size());
+        fill_with_noise(in);
+        model->process(in.data(), out.data(), processed_frames);
+    }
+}
+
+// Slope of the least-squares line through (0, y0), (1, y1), and so on.
+double slope(const std::vector<double>& y) {
+    const double n = static_cast<double>(y.size());
+    if (y.size() < 2) return 0.0;
+    double sum_y = 0.0, sum_xy = 0.0;
+    for (std::size_t i = 0; i < y.size(); ++i) {
+        sum_y += y[i];
+        sum_xy += static_cast<double>(i) * y[i];
+    }
+    const double sum_x = n * (n - 1) / 2, sum_xx = n * (n - 1) * (2 * n - 1) / 6;
+    return (n * sum_xy - sum_x * sum_y) / (n * sum_xx - sum_x * sum_x);
+}
+
+std::vector<std::string> path_list(const Json& request, const std::string& where) {
+    std::vector<std::string> paths;
+    for (const Json& path : list_field(request, where, "paths")) {
+        if (!path.is_string()) throw BadRequest("Field \"paths\" of " + where + ": expected a list of strings.");
+        paths.push_back(path.get<std::string>());
+    }
+    return paths;
+}
+
+}  // namespace
+
+Json Session::measure_memory(const Json& request) {
+    const std::string where = "the request \"measure_memory\"";
+    const auto paths = path_list(request, where);
+    const auto cycles =
+        request.contains("cycles") ? integer_field(request, where, "cycles", 0, max_cycles) : default_cycles;
+    if (!models_.empty()) throw BadRequest("measure_memory counts everything that is held: unload all models first.");
+
+    const std::int64_t resident_before = resident_bytes();
+    ledger::restart_peak();
+    Models models = load_all(*loader_, paths);
+    const std::int64_t live = ledger::usage().total();
+    process_all(models);
+    const std::int64_t after_processing = ledger::usage().total();
+    const std::int64_t resident = resident_bytes() - resident_before;
+    const std::int64_t peak = ledger::peak();
+    const auto static_bytes = static_cast<std::int64_t>(static_data_.bytes());
+    models.clear();
+
+    std::vector<double> left;
+    for (std::uint64_t cycle = 0; cycle < cycles; ++cycle) {
+        models = load_all(*loader_, paths);
+        process_all(models);
+        models.clear();
+        left.push_back(static_cast<double>(ledger::usage().total()));
+    }
+    if (!ledger::usage().complete)
+        throw std::runtime_error("The library holds more blocks of memory than the ledger can note (4 million).");
+    return {{"live_bytes", live + static_bytes},
+            {"peak_bytes", peak + static_bytes},
+            {"static_bytes", static_bytes},
+            {"after_processing_bytes", after_processing + static_bytes},
+            {"leak_bytes_per_cycle", slope(left)},
+            {"rss_bytes", resident}};
+}
+
+}  // namespace rtc::host

@@ -1,0 +1,26 @@
+// What a library writes to standard output.
+#pragma once
+
+#include <string>
+
+namespace rtc::host {
+
+// Moves the process's standard output to a private descriptor, for the protocol, and puts a memory file in its place.
+// Made before the library is opened.
+class Noise {
+public:
+    // Throws std::system_error.
+    Noise();
+
+    // Where the protocol goes; libraries don't know this descriptor.
+    int protocol() const { return protocol_; }
+
+    // The first 200 bytes written to standard output since the last call; empty if none.
+    std::string take();
+
+private:
+    int protocol_;
+    int caught_;
+};
+
+}  // namespace rtc::host

@@ -1,0 +1,180 @@
+#include "ledger.h"
+
+#include <link.h>
+#include <malloc.h>
+#include <sys/auxv.h>
+
+#include <algorithm>
+#include <atomic>
+
+namespace rtc::probe::ledger {
+namespace {
+
+struct Block {
+    std::uintptr_t address;  // 0: never used, 1: erased
+    std::size_t bytes;
+};
+constexpr std::uintptr_t erased = 1;
+
+struct Mapping {
+    std::uintptr_t begin, end;
+};
+
+// Zero pages until touched, so the room costs only address space.
+constexpr std::size_t block_slots = std::size_t{1} << 22;
+constexpr std::size_t mapping_slots = 1024;
+Block blocks[block_slots];
+Mapping mappings[mapping_slots];
+
+std::atomic_flag busy = ATOMIC_FLAG_INIT;
+std::atomic<bool> started{false};
+Usage now;
+std::int64_t highest = 0;
+std::uintptr_t linker_begin = 0, linker_end = 0;
+
+thread_local int depth = 0;
+thread_local bool opening_library = false;
+const int* host_thread = nullptr;  // identified by its own copy of `depth`
+
+class Lock {
+public:
+    Lock() { while (busy.test_and_set(std::memory_order_acquire)) {} }
+    ~Lock() { busy.clear(std::memory_order_release); }
+};
+
+bool counts() {
+    return started.load(std::memory_order_acquire) && (depth > 0 || &depth != host_thread);
+}
+
+void raise_peak() { highest = std::max(highest, now.total()); }
+
+// Neighbouring blocks get neighbouring slots: few pages of the table are touched.
+std::size_t slot_of(std::uintptr_t address) {
+    return ((address >> 4) + (address >> 26) * 0x9E37u) & (block_slots - 1);
+}
+
+int find_linker(dl_phdr_info* info, std::size_t, void*) {
+    if (info->dlpi_addr != getauxval(AT_BASE)) return 0;
+    for (int i = 0; i < info->dlpi_phnum; ++i) {
+        const auto& header = info->dlpi_phdr[i];
+        if (header.p_type != PT_LOAD) continue;
+        linker_begin = info->dlpi_addr;
+        linker_end = std::max<std::uintptr_t>(linker_end, info->dlpi_addr + header.p_vaddr + header.p_memsz);
+    }
+    return 1;
+}
+
+// Takes the overlap of [begin, end) out of the noted mappings; the rest of a mapping that is cut in two stays noted.
+void forget(std::uintptr_t begin, std::uintptr_t end) {
+    for (std::size_t i = 0; i < mapping_slots; ++i) {
+        Mapping& mapping = mappings[i];
+        const auto from = std::max(mapping.begin, begin), to = std::min(mapping.end, end);
+        if (mapping.begin == mapping.end || from >= to) continue;
+        now.mapped -= to - from;
+        const Mapping rest{to, mapping.end};
+        mapping.end = from;
+        if (rest.begin == rest.end) continue;
+        auto* free_slot = std::find_if(mappings, mappings + mapping_slots, [](auto& m) { return m.begin == m.end; });
+        if (free_slot == mappings + mapping_slots) now.complete = false;
+        else *free_slot = rest;
+    }
+}
+
+}  // namespace
+
+void start() noexcept {
+    dl_iterate_phdr(find_linker, nullptr);
+    host_thread = &depth;
+    started.store(true, std::memory_order_release);
+}
+
+void enter(bool opening) noexcept {
+    ++depth;
+    opening_library = opening;
+}
+
+void leave() noexcept {
+    --depth;
+    opening_library = false;
+}
+
+Usage usage() noexcept {
+    const Lock lock;
+    return now;
+}
+
+std::int64_t peak() noexcept {
+    const Lock lock;
+    return highest;
+}
+
+void restart_peak() noexcept {
+    const Lock lock;
+    highest = now.total();
+}
+
+void allocated(void* block, void* caller) noexcept {
+    if (block == nullptr || !counts()) return;
+    const auto from = reinterpret_cast<std::uintptr_t>(caller);
+    if (opening_library && from >= linker_begin && from < linker_end) return;
+    const auto address = reinterpret_cast<std::uintptr_t>(block);
+    const std::size_t bytes = malloc_usable_size(block);
+    const Lock lock;
+    std::size_t slot = slot_of(address);
+    for (std::size_t tries = 0; tries < block_slots; ++tries, slot = (slot + 1) & (block_slots - 1)) {
+        if (blocks[slot].address > erased) continue;
+        blocks[slot] = {address, bytes};
+        now.heap += bytes;
+        raise_peak();
+        return;
+    }
+    now.complete = false;
+}
+
+void released(void* block) noexcept {
+    // Whoever frees it, on whatever thread: a block that was noted is gone.
+    if (block == nullptr || !started.load(std::memory_order_acquire)) return;
+    const auto address = reinterpret_cast<std::uintptr_t>(block);
+    const Lock lock;
+    std::size_t slot = slot_of(address);
+    for (std::size_t tries = 0; tries < block_slots; ++tries, slot = (slot + 1) & (block_slots - 1)) {
+        if (blocks[slot].address == 0) return;
+        if (blocks[slot].address != address) continue;
+        now.heap -= blocks[slot].bytes;
+        // The end of a chain needs no tombstone.
+        const bool last = blocks[(slot + 1) & (block_slots - 1)].address == 0;
+        blocks[slot].address = last ? 0 : erased;
+        return;
+    }
+}
+
+void mapped(void* address, std::size_t bytes) noexcept {
+    if (!counts()) return;
+    const auto begin = reinterpret_cast<std::uintptr_t>(address);
+    const Lock lock;
+    forget(begin, begin + bytes);  // MAP_FIXED over an older mapping replaces it
+    auto* slot = std::find_if(mappings, mappings + mapping_slots, [](auto& m) { return m.begin == m.end; });
+    if (slot == mappings + mapping_slots) {
+        now.complete = false;
+        return;
+    }
+    *slot = {begin, begin + bytes};
+    now.mapped += bytes;
+    raise_peak();
+}
+
+void unmapped(void* address, std::size_t bytes) noexcept {
+    if (!started.load(std::memory_order_acquire)) return;
+    const auto begin = reinterpret_cast<std::uintptr_t>(address);
+    const Lock lock;
+    forget(begin, begin + bytes);
+}
+
+void program_break_moved(std::int64_t bytes) noexcept {
+    if (!counts()) return;
+    const Lock lock;
+    now.program_break += bytes;
+    raise_peak();
+}
+
+}  // namespace rtc::probe::ledger

@@ -1,0 +1,39 @@
+// The ledger of all memory that the library under test holds.
+//
+// Counted is what is allocated inside a Boundary, or on any thread but the host's own (only a library starts threads
+// here). While the library is being opened, the dynamic linker's own allocations are left out: they belong to no
+// loader, whereas a constructor's do. Nothing here allocates.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace rtc::probe::ledger {
+
+struct Usage {
+    std::uint64_t heap = 0;    // bytes; usable sizes, so what malloc rounds up is counted
+    std::uint64_t mapped = 0;  // bytes of mmap; a mapping counts whole, touched or not
+    std::int64_t program_break = 0;
+    bool complete = true;      // false once there was more to note than the ledger has room for
+
+    std::int64_t total() const { return static_cast<std::int64_t>(heap + mapped) + program_break; }
+};
+
+// Called once, by the host's main thread, before the library is opened.
+void start() noexcept;
+
+void enter(bool opening) noexcept;
+void leave() noexcept;
+
+Usage usage() noexcept;
+std::int64_t peak() noexcept;       // the largest total since the start or the last restart_peak
+void restart_peak() noexcept;
+
+// For the interposers. caller is the return address of the allocating call.
+void allocated(void* block, void* caller) noexcept;
+void released(void* block) noexcept;
+void mapped(void* address, std::size_t bytes) noexcept;
+void unmapped(void* address, std::size_t bytes) noexcept;
+void program_break_moved(std::int64_t bytes) noexcept;
+
+}  // namespace rtc::probe::ledger
