@@ -19,7 +19,7 @@ def member(found: Any, name: str) -> Any:
 
 @contextmanager
 def as_values(who: str, op: str, refusal: Callable[[Exception], Refused | None] = lambda error: None) -> Iterator[None]:
-    """Turn any exception from a user's code into a Refused, if `refusal` makes one of it, or a Raised; exit into Exited.
+    """Turn any exception from a user's code into a Refused, if `refusal` makes one, or a Raised; exit into Exited.
 
     The exception itself is the `__cause__`.
     """

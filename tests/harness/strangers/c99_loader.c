@@ -1,0 +1,147 @@
+/* A loader for dense layers in plain C99, written from rtconform/loader.h alone.
+ *
+ *     cc -std=c99 -O2 -shared -fPIC -I <folder of rtconform/loader.h> c99_loader.c -o libc99_loader.so -lm
+ */
+#include <errno.h>
+#include <math.h>
+#include <rtconform/loader.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "c99_json.h"
+
+enum { MAX_LAYERS = 64, MAX_WIDTH = 4096 };
+
+typedef struct layer {
+    uint32_t in, out;
+    float *kernel, *bias; /* [in][out], [out] */
+    char activation;      /* 0, 't'anh or 'r'elu */
+} layer;
+
+struct rtc_model {
+    layer layers[MAX_LAYERS];
+    uint32_t count, input_size, output_size;
+    float rows[2][MAX_WIDTH];
+};
+
+static rtc_status refuse(rtc_error *error, rtc_phase phase, const char *path, const char *message) {
+    error->phase = phase;
+    snprintf(error->json_path, sizeof error->json_path, "%s", path);
+    snprintf(error->message, sizeof error->message, "%s", message);
+    return RTC_ERROR;
+}
+
+/* Numbers of a JSON list, exactly `count` of them. */
+static bool read_row(const json *list, float *to, uint32_t count) {
+    if (list == NULL || list->kind != JSON_ARRAY || json_length(list) != count) return false;
+    for (const json *item = list->child; item != NULL; item = item->next) {
+        const float value = (float)item->number;
+        if (item->kind != JSON_NUMBER || !isfinite(value)) return false;
+        *to++ = value;
+    }
+    return true;
+}
+
+static bool read_dense(layer *to, const json *weights) {
+    const json *kernel = json_item(weights, 0), *bias = json_item(weights, 1);
+    if (json_length(weights) != 2 || json_length(kernel) != to->in) return false;
+    to->kernel = malloc(sizeof(float) * to->in * to->out);
+    to->bias = malloc(sizeof(float) * to->out);
+    if (to->kernel == NULL || to->bias == NULL) return false;
+    uint32_t i = 0;
+    for (const json *row = kernel->child; row != NULL; row = row->next, ++i)
+        if (!read_row(row, to->kernel + (size_t)i * to->out, to->out)) return false;
+    return read_row(bias, to->bias, to->out);
+}
+
+/* The last entry of a shape, 0 if it is no width. */
+static uint32_t width(const json *shape) {
+    const size_t length = json_length(shape);
+    const json *last = length > 0 ? json_item(shape, length - 1) : NULL;
+    if (last == NULL || last->kind != JSON_NUMBER) return 0;
+    return last->number >= 1 && last->number <= MAX_WIDTH && last->number == floor(last->number) ? (uint32_t)last->number : 0;
+}
+
+static rtc_status build(rtc_model *model, const json *root, rtc_error *error) {
+    const json *layers = json_member(root, "layers");
+    model->input_size = model->output_size = width(json_member(root, "in_shape"));
+    if (model->input_size == 0) return refuse(error, RTC_PHASE_VALIDATE, "$.in_shape", "no input size");
+    if (json_length(layers) < 1 || json_length(layers) > MAX_LAYERS)
+        return refuse(error, RTC_PHASE_VALIDATE, "$.layers", "expected 1 to 64 layers");
+    for (const json *item = layers->child; item != NULL; item = item->next) {
+        char path[64];
+        snprintf(path, sizeof path, "$.layers[%u]", (unsigned)model->count);
+        layer *to = &model->layers[model->count++];
+        const char *activation = json_text(json_member(item, "activation"), "");
+        to->in = model->output_size;
+        to->out = model->output_size = width(json_member(item, "shape"));
+        to->activation = strcmp(activation, "tanh") == 0 ? 't' : strcmp(activation, "relu") == 0 ? 'r' : 0;
+        if (strcmp(json_text(json_member(item, "type"), ""), "dense") != 0)
+            return refuse(error, RTC_PHASE_VALIDATE, path, "only dense layers are known here");
+        if (to->activation == 0 && activation[0] != '\0')
+            return refuse(error, RTC_PHASE_VALIDATE, path, "the activation is none of tanh, relu and nothing");
+        if (to->out == 0 || !read_dense(to, json_member(item, "weights")))
+            return refuse(error, RTC_PHASE_VALIDATE, path, "the weights don't have the shape of the layer");
+    }
+    return RTC_OK;
+}
+
+static void unload(rtc_model *model) {
+    if (model == NULL) return;
+    for (uint32_t i = 0; i < model->count; ++i) {
+        free(model->layers[i].kernel);
+        free(model->layers[i].bias);
+    }
+    free(model);
+}
+
+static rtc_status load(const char *path, rtc_model **model, rtc_error *error) {
+    *model = NULL;
+    char *text = json_read_file(path);
+    if (text == NULL) return refuse(error, RTC_PHASE_READ, "", strerror(errno));
+    json *root = json_parse(text);
+    free(text);
+    if (root == NULL) return refuse(error, RTC_PHASE_PARSE, "", "this is not JSON");
+    rtc_model *made = calloc(1, sizeof *made);
+    const rtc_status status = made == NULL ? refuse(error, RTC_PHASE_BUILD, "", "no memory") : build(made, root, error);
+    json_free(root);
+    if (status == RTC_OK) *model = made;
+    else unload(made);
+    return status;
+}
+
+static rtc_status prepare(rtc_model *model, uint32_t max_frames, rtc_error *error) {
+    (void)model, (void)max_frames, (void)error;
+    return RTC_OK;
+}
+
+static uint32_t input_size(const rtc_model *model) { return model->input_size; }
+static uint32_t output_size(const rtc_model *model) { return model->output_size; }
+static void reset(rtc_model *model) { (void)model; }
+
+static void process(rtc_model *model, const float *in, float *out, uint32_t frames) {
+    for (uint32_t f = 0; f < frames; ++f, in += model->input_size, out += model->output_size) {
+        const float *x = in;
+        for (uint32_t l = 0; l < model->count; ++l) {
+            const layer *layer = &model->layers[l];
+            float *y = model->rows[l % 2];
+            memcpy(y, layer->bias, sizeof(float) * layer->out);
+            for (uint32_t i = 0; i < layer->in; ++i)
+                for (uint32_t o = 0; o < layer->out; ++o) y[o] += x[i] * layer->kernel[(size_t)i * layer->out + o];
+            for (uint32_t o = 0; o < layer->out; ++o)
+                y[o] = layer->activation == 't' ? tanhf(y[o]) : layer->activation == 'r' && y[o] < 0 ? 0.0f : y[o];
+            x = y;
+        }
+        memcpy(out, x, sizeof(float) * model->output_size);
+    }
+}
+
+static const char *const layer_types[] = {"dense", NULL};
+static const rtc_loader loader = {RTC_ABI_VERSION, "c99-stranger", "1.0",       "f32",       layer_types, load, prepare,
+                                  unload,          input_size,     output_size, reset,       process,     NULL};
+
+RTC_EXPORT const void *rtc_entry(const char *interface_id, uint32_t index) {
+    return strcmp(interface_id, RTC_LOADER_INTERFACE) == 0 && index == 0 ? &loader : NULL;
+}
