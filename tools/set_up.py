@@ -94,7 +94,8 @@ def install_packages() -> None:
         raise steps.Missing(f"Expected pip beside {sys.executable}, found none; run this script through tox.")
     # Without pip: the pip that runs this script installs into it, so a Debian without ensurepip does.
     steps.run([sys.executable, "-m", "venv", "--clear", "--without-pip", VENV], LOGS / "venv.log")
-    pip_into_environment("install", "-r", REQUIREMENTS / "environment.txt", log="packages.log")
+    # Compiling all of torch to bytecode would take a minute; what is imported gets compiled then.
+    pip_into_environment("install", "--no-compile", "-r", REQUIREMENTS / "environment.txt", log="packages.log")
 
 
 def download_wheels(digest: str) -> str:

@@ -1,6 +1,8 @@
 """Numbered steps with durations, child processes with a heartbeat, and the one way a set-up fails."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -8,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 HEARTBEAT_SECONDS = 10
-TAIL_LINES = 15
+SHOWN_LINES = 15
+COMPLAINT = re.compile(r"CMake Error|: error:|fatal error:|^ *ERROR:|^E: ")
 NO_NETWORK = (
     "Temporary failure in name resolution",
     "Name or service not known",
@@ -91,16 +94,19 @@ def fail(error: Exception) -> "int":
 
 def _failure(command: list, status: int, log: Path) -> Exception:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    named = " ".join(str(word) for word in command[:4])
+    named = shlex.join(str(word) for word in command)
     if any(sign in line for line in lines for sign in NO_NETWORK):
         return Missing(
-            f"Expected a network for `{named} ...`, found no answer (the whole output is in {log}); "
+            f"Expected a network for `{named}`, found no answer (all it said is in {log}); "
             "connect, or set pip's usual variables for an index that can be reached, and run the same command again."
         )
-    tail = "\n".join(f"    {line}" for line in lines[-TAIL_LINES:])
-    return Failed(f"`{named} ...` ended with status {status}; the whole output is in {log}, and its end is\n{tail}")
+    first = next((number for number, line in enumerate(lines) if COMPLAINT.search(line)), len(lines) - SHOWN_LINES)
+    shown = "\n".join(f"    {line}" for line in lines[max(first, 0) :][:SHOWN_LINES])
+    return Failed(f"`{named}` ended with status {status}; all it said is in {log}, and what matters is perhaps\n{shown}")
 
 
-def _last_line(log: Path, width: int = 100) -> str:
+def _last_line(log: Path, width: int = 80) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-    return next((line.strip()[:width] for line in reversed(lines) if line.strip()), "no output yet")
+    # pip warns about each of the folders that it was told to look into in vain.
+    said = (line.strip()[:width] for line in reversed(lines) if line.strip() and not line.startswith("WARNING"))
+    return next(said, "no output yet")
