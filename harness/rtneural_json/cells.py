@@ -93,6 +93,40 @@ class _Conv1d(Evaluator):
         return activate(self.activation, np.concatenate(outputs, axis=2), self.arithmetic)
 
 
+class _Conv2d(Evaluator):
+    def __init__(self, layer: grammar.Conv2d, arithmetic: Arithmetic, reset_each_frame: bool) -> None:
+        self.layer, self.arithmetic, self.forget = layer, arithmetic, reset_each_frame
+        self.kernel = layer.kernel.astype(np.float64).reshape(-1, layer.filters_out)
+        self.bias = layer.bias.astype(np.float64)
+        self.taps, self.window = layer.kernel.shape[:2]
+        self.past = np.zeros((arithmetic.runs, (self.taps - 1) * layer.dilation, layer.input_size))
+        self.width = max(self.kernel.shape[0] * layer.features_out, layer.output_size)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        layer = self.layer
+        runs, frames, _ = x.shape
+        if self.forget:
+            seen = np.zeros((runs, frames, self.taps, x.shape[2]))
+            seen[:, :, -1] = x
+        else:
+            seen, self.past = _history(x, self.past, self.taps, layer.dilation)
+        seen = seen.reshape(runs, frames, self.taps, layer.features_in, layer.filters_in)
+        seen = np.pad(seen, ((0, 0), (0, 0), (0, 0), self._padding(), (0, 0)))
+        windows = [
+            seen[:, :, :, f * layer.stride : f * layer.stride + self.window].reshape(runs, frames, -1) for f in range(layer.features_out)
+        ]
+        stacked = np.stack(windows, axis=2).reshape(runs, frames * layer.features_out, -1)
+        y = affine(stacked, self.kernel, self.bias, self.arithmetic).reshape(runs, frames, layer.output_size)
+        return activate(layer.activation, y, self.arithmetic)
+
+    def _padding(self) -> tuple[int, int]:
+        """Zeros before and behind the features. TensorFlow's "same": as evenly as can be, the odd one behind."""
+        layer = self.layer
+        covered = (layer.features_out - 1) * layer.stride + self.window
+        total = 0 if layer.padding == "valid" else max(covered - layer.features_in, 0)
+        return total // 2, total - total // 2
+
+
 EVALUATORS: dict[type, Callable[..., Evaluator]] = {
     grammar.Dense: _Dense,
     grammar.Activation: _Activation,
@@ -100,6 +134,7 @@ EVALUATORS: dict[type, Callable[..., Evaluator]] = {
     grammar.BatchNorm: _BatchNorm,
     grammar.BatchNorm2d: _BatchNorm,
     grammar.Conv1d: _Conv1d,
+    grammar.Conv2d: _Conv2d,
     grammar.Lstm: Lstm,
     grammar.Gru: Gru,
 }

@@ -1,0 +1,117 @@
+"""Writes fixtures/models/small: one small model with random weights per layer type, for judging loaders quickly.
+
+    python tools/make_small_models.py
+
+The sizes are such that mistakes show: not square, not multiples of a vector's width, every bias distinct and not zero,
+weights uniform in ±3/√H. The same script writes the same bytes.
+"""
+
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+
+from rtconform.harness.paths import FIXTURES
+from rtconform.harness.rtneural_json import Model, dumps
+from rtconform.harness.rtneural_json import grammar as g
+
+FOLDER = FIXTURES / "models" / "small"
+GAIN = 3.0
+
+
+class Weights:
+    """Random arrays of one model; the seed is the model's name, so that a new model changes no other."""
+
+    def __init__(self, name: str) -> None:
+        self.random = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
+
+    def uniform(self, *shape: int, fan_in: int) -> np.ndarray:
+        limit = GAIN / np.sqrt(fan_in)
+        return ((2.0 * self.random.random(shape) - 1.0) * limit).astype(np.float32)
+
+    def between(self, low: float, high: float, *shape: int) -> np.ndarray:
+        return (low + (high - low) * self.random.random(shape)).astype(np.float32)
+
+    def dense(self, inputs: int, outputs: int, activation: str = "", type: str = "dense") -> g.Dense:
+        kernel, bias = self.uniform(inputs, outputs, fan_in=inputs), self.uniform(outputs, fan_in=inputs)
+        return g.Dense(kernel, bias, activation, type)
+
+    def lstm(self, inputs: int, hidden: int) -> g.Lstm:
+        shapes = ((inputs, 4 * hidden), (hidden, 4 * hidden), (4 * hidden,))
+        return g.Lstm(*(self.uniform(*shape, fan_in=hidden) for shape in shapes))
+
+    def gru(self, inputs: int, hidden: int) -> g.Gru:
+        shapes = ((inputs, 3 * hidden), (hidden, 3 * hidden), (2, 3 * hidden))
+        return g.Gru(*(self.uniform(*shape, fan_in=hidden) for shape in shapes))
+
+    def conv1d(self, inputs: int, outputs: int, taps: int, dilation: int = 1, groups: int = 1, activation: str = "") -> g.Conv1d:
+        fan_in = taps * inputs // groups
+        kernel = self.uniform(taps, inputs // groups, outputs, fan_in=fan_in)
+        return g.Conv1d(kernel, self.uniform(outputs, fan_in=fan_in), dilation, groups, activation)
+
+    def prelu(self, size: int, shared: bool = False) -> g.Prelu:
+        return g.Prelu(self.between(0.05, 0.95, 1 if shared else size), size)
+
+    def batchnorm(self, size: int, affine: bool = True) -> g.BatchNorm:
+        gamma, beta = (self.between(0.5, 2.0, size), self.between(-1.0, 1.0, size)) if affine else (None, None)
+        # One channel with a variance near epsilon shows an epsilon that is not the file's.
+        variance = self.between(0.1, 3.0, size)
+        variance[size // 2] = 1e-4
+        return g.BatchNorm(gamma, beta, self.between(-0.5, 0.5, size), variance, np.float32(1e-3))
+
+    def conv2d(
+        self, features: int, inputs: int, outputs: int, taps: int, window: int, dilation: int, stride: int, padding: str
+    ) -> g.Conv2d:
+        fan_in = taps * window * inputs
+        kernel = self.uniform(taps, window, inputs, outputs, fan_in=fan_in)
+        return g.Conv2d(kernel, self.uniform(outputs, fan_in=fan_in), features, dilation, stride, padding)
+
+    def batchnorm2d(self, features: int, filters: int) -> g.BatchNorm2d:
+        norm = self.batchnorm(filters)
+        return g.BatchNorm2d(norm.gamma, norm.beta, norm.mean, norm.variance, norm.epsilon, features)
+
+
+def _activation_behind_dense(name: str) -> Callable[[Weights], tuple[g.Layer, ...]]:
+    return lambda w: (w.dense(3, 5), g.Activation(name, 5))
+
+
+MODELS: dict[str, Callable[[Weights], tuple[g.Layer, ...]]] = {
+    "dense": lambda w: (w.dense(3, 5),),
+    "dense-one": lambda w: (w.dense(1, 1),),
+    "dense-wide": lambda w: (w.dense(3, 17, "tanh"), w.dense(17, 7)),
+    "dense-activations": lambda w: (w.dense(3, 5, "tanh"), w.dense(5, 7, "relu"), w.dense(7, 4, "sigmoid"), w.dense(4, 6, "elu")),
+    "dense-softmax": lambda w: (w.dense(3, 7, "softmax"),),
+    "time-distributed-dense": lambda w: (w.dense(3, 5, "tanh", "time-distributed-dense"), w.dense(5, 3)),
+    "lstm": lambda w: (w.lstm(3, 5),),
+    "lstm-one": lambda w: (w.lstm(3, 1),),
+    "lstm-wide": lambda w: (w.lstm(3, 17),),
+    "lstm-dense": lambda w: (w.lstm(3, 7), w.dense(7, 2, "tanh")),
+    "lstm-stacked": lambda w: (w.lstm(3, 5), w.lstm(5, 7), w.lstm(7, 4)),
+    "gru": lambda w: (w.gru(3, 5),),
+    "gru-one": lambda w: (w.gru(3, 1),),
+    "gru-wide": lambda w: (w.gru(3, 17),),
+    "gru-stacked": lambda w: (w.gru(3, 5), w.gru(5, 7)),
+    "conv1d": lambda w: (w.conv1d(3, 5, taps=4),),
+    "conv1d-dilated": lambda w: (w.conv1d(3, 5, taps=3, dilation=2), w.conv1d(5, 7, taps=2, dilation=5, activation="tanh")),
+    "conv1d-groups": lambda w: (w.conv1d(6, 4, taps=3, dilation=2, groups=2),),
+    "conv2d": lambda w: (w.conv2d(7, 2, 3, taps=2, window=3, dilation=2, stride=1, padding="valid"),),
+    "conv2d-same": lambda w: (w.conv2d(7, 1, 3, taps=3, window=4, dilation=1, stride=2, padding="same"),),
+    "prelu": lambda w: (w.dense(3, 5), w.prelu(5)),
+    "prelu-shared": lambda w: (w.dense(3, 5), w.prelu(5, shared=True)),
+    "batchnorm": lambda w: (w.dense(3, 5), w.batchnorm(5)),
+    "batchnorm-not-affine": lambda w: (w.dense(3, 5), w.batchnorm(5, affine=False)),
+    "batchnorm2d": lambda w: (w.conv2d(5, 1, 3, taps=1, window=3, dilation=1, stride=1, padding="valid"), w.batchnorm2d(3, 3)),
+    **{f"activation-{name}": _activation_behind_dense(name) for name in g.ACTIVATIONS},
+}
+
+
+def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, layers_of in MODELS.items():
+        layers = layers_of(Weights(name))
+        (FOLDER / f"{name}.json").write_text(dumps(Model(layers[0].input_size, layers)), encoding="utf-8")
+    print(f"{len(MODELS)} models in {FOLDER}")
+
+
+if __name__ == "__main__":
+    main()
