@@ -6,6 +6,7 @@ from collections.abc import Callable
 from .grammar import ACTIVATIONS, LAYER_TYPES
 from .numbers import Shape
 
+_ACTIVATIONS_ELSEWHERE = ("gelu", "selu", "silu", "swish", "softplus", "softsign", "hardtanh", "leaky_relu", "leakyrelu", "log_softmax")
 _TYPES_ELSEWHERE = {
     "linear": "a torch Linear is a dense layer, its weight transposed",
     "leaky_relu": "a LeakyReLU is a prelu with one alpha",
@@ -41,6 +42,9 @@ def activation_hint(name: object) -> str:
         return 'write "" for none: RTNeural crashes on an activation that it doesn\'t know'
     if lower in ACTIVATIONS:
         return f'activations are lower case: "{lower}"'
+    if lower in _ACTIVATIONS_ELSEWHERE:
+        slope = ", but a prelu layer with one alpha is the same" if "leaky" in lower else ": such a model can't be expressed"
+        return f"RTNeural JSON has no {lower}{slope}"
     near = difflib.get_close_matches(lower, ACTIVATIONS, n=1)
     return f'did you mean "{near[0]}"?' if near else "RTNeural crashes on an activation that it doesn't know"
 

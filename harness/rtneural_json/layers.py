@@ -102,7 +102,7 @@ class RawLayer:
             self.findings.note(child(self.path, "activation"), note)
         elif value != "":
             hint = f'RTNeural ignores it on {kind}: put {{"type": "activation", …}} behind this layer'
-            self.fault("activation", f'"" or nothing on a {kind} layer', describe(value), hint)
+            self.fault("activation", f'"" or nothing on this layer, {kind}', describe(value), hint)
 
     def weights(self, *counts: int, meaning: str) -> list | None:
         """The `weights` array, of one of the given lengths."""
