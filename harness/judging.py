@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
@@ -48,24 +48,35 @@ def check_outputs(judgement: Any, what: str, **evidence: Any) -> None:
     raise RequirementFailed(f"{what}: {where}", **place, **evidence)
 
 
+def check_refused(what: str, call: Callable[..., Any], *arguments: Any, **evidence: Any) -> errors.Refused:
+    """Makes the call and returns the refusal; raises RequirementFailed when the call succeeds."""
+    __tracebackhide__ = True
+    try:
+        call(*arguments)
+    except errors.Refused as refusal:
+        return refusal
+    raise RequirementFailed(what, **evidence)
+
+
 def verdict_of(error: BaseException) -> tuple[Verdict, str, dict[str, Any]]:
     """(verdict, what was found, evidence) of the exception that ended a test.
 
     What the implementation did decides; anything that is neither its doing nor a requirement's is the suite's own
     fault.
     """
-    evidence = dict(getattr(error, "evidence", None) or {})
     found = str(error) or type(error).__name__
-    for kind, verdict in (
-        (errors.NotAvailable, Verdict.NOT_AVAILABLE),
-        (errors.TimedOut, Verdict.TIMEOUT),
-        ((errors.Crashed, errors.Exited), Verdict.CRASH),
-        ((errors.ImplementationError, AssertionError), Verdict.FAIL),
-        (Inconclusive, Verdict.INCONCLUSIVE),
-    ):
-        if isinstance(error, kind):
-            return verdict, found, jsonable(evidence)
-    return Verdict.SUITE_ERROR, f"{type(error).__name__}: {found}", jsonable(evidence)
+    evidence = dict(getattr(error, "evidence", None) or {})
+    if isinstance(error, errors.ProcessError) and error.command:
+        evidence["gdb"] = error.gdb_line
+    if isinstance(error, errors.ImplementationError):
+        verdict = Verdict(error.verdict)
+    elif isinstance(error, AssertionError):
+        verdict = Verdict.FAIL
+    elif isinstance(error, Inconclusive):
+        verdict = Verdict.INCONCLUSIVE
+    else:
+        verdict, found = Verdict.SUITE_ERROR, f"{type(error).__name__}: {found}"
+    return verdict, found, jsonable(evidence)
 
 
 def jsonable(value: Any) -> Any:

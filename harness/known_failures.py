@@ -62,7 +62,7 @@ def stamp(identity: Mapping[str, Any], kind: str) -> str:
     return str((identity.get("build") or {}).get("source_hash") or "")
 
 
-def load(path: Path | None) -> tuple[KnownFailure, ...]:
+def load(path: Path | None, *, reasons_required: bool = True) -> tuple[KnownFailure, ...]:
     """The entries of a file; none when there is no file.
 
     Raises InvalidKnownFailures on unknown keys or requirement ids, a missing reason, or a malformed `valid_for`.
@@ -73,7 +73,8 @@ def load(path: Path | None) -> tuple[KnownFailure, ...]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidKnownFailures(f"{path}: expected TOML, found: {error}") from None
-    return tuple(_parse(entry, f"{path}, entry {n}") for n, entry in enumerate(document.get("known_failure", []), 1))
+    entries = enumerate(document.get("known_failure", []), 1)
+    return tuple(_parse(entry, f"{path}, entry {number}", reasons_required) for number, entry in entries)
 
 
 def save(path: Path, entries: Iterable[KnownFailure]) -> None:
@@ -111,7 +112,7 @@ def from_results(
     return entries
 
 
-def _parse(entry: Mapping[str, Any], where: str) -> KnownFailure:
+def _parse(entry: Mapping[str, Any], where: str, reasons_required: bool) -> KnownFailure:
     name = f"{where} ({entry.get('id', 'no id')}, {entry.get('implementation', 'no implementation')})"
     unknown = sorted(entry.keys() - set(KEYS))
     missing = sorted(set(KEYS) - {"link"} - entry.keys())
@@ -119,7 +120,7 @@ def _parse(entry: Mapping[str, Any], where: str) -> KnownFailure:
         raise InvalidKnownFailures(f"{name}: missing keys {missing}, unknown keys {unknown}; valid keys: {KEYS}")
     if entry["id"] not in catalogue.load():
         raise InvalidKnownFailures(f"{name}: no requirement has this id; docs/REQUIREMENTS.md lists them")
-    if not str(entry["reason"]).strip():
+    if reasons_required and not str(entry["reason"]).strip():
         raise InvalidKnownFailures(f"{name}: the reason is empty; say why this failure is accepted, then run again")
     kind, _, value = str(entry["valid_for"]).partition(":")
     try:

@@ -162,6 +162,12 @@ def model_case(request: pytest.FixtureRequest) -> selection.ModelCase:
 
 
 @pytest.fixture
+def model_set(request: pytest.FixtureRequest) -> list[selection.ModelCase]:
+    """All the models that are judged together: the user's, else the group that the test names."""
+    return request.config.stash[STATE].model_cases(request.node.get_closest_marker("models").args[0])
+
+
+@pytest.fixture
 def rtc_config(request: pytest.FixtureRequest) -> settings.Config:
     """The settings of the run: deadline, memory limit, seed, profile."""
     return request.config.stash[STATE].config

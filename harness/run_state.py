@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,10 +18,15 @@ DEFAULT_OUT = "rtconform-report"
 SPEC_VERSION = "1.0"
 
 
+def params_of(item: pytest.Item) -> Mapping[str, Any]:
+    """The values that a test is parametrised with."""
+    callspec = getattr(item, "callspec", None)
+    return callspec.params if callspec else {}
+
+
 def case_of(item: pytest.Item) -> dict[str, str]:
     """{"implementation", "case"} of an item: what stands between its brackets, taken apart."""
-    callspec = getattr(item, "callspec", None)
-    params = dict(callspec.params) if callspec else {}
+    params = params_of(item)
     names = [params[role] for role in catalogue.ROLES if role in params]
     inside = item.name.partition("[")[2].removesuffix("]")
     implementation = names[0] if names else ""
@@ -75,7 +81,7 @@ class RunState:
         here = pytest_config.invocation_params.dir
         given = {f"{role}s": tuple(option(role) or ()) for role in catalogue.ROLES}
         if any(given.values()):
-            config = settings.replace(config, **given)
+            config = dataclasses.replace(config, **given)
         config = config.overridden(
             models=str((here / option("models")).resolve()) if option("models") else None,
             known_failures=str((here / option("known-failures")).resolve()) if option("known-failures") else None,
@@ -109,6 +115,8 @@ class RunState:
             return item.name in self.only
         requirement = catalogue.load()[marker.args[0]]
         if requirement.is_timed and not self.timed:
+            return False
+        if self.config.profile == "smoke" and any(getattr(value, "large", False) for value in params_of(item).values()):
             return False
         return not self.classes or requirement.conformance_class in self.classes
 

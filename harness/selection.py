@@ -13,6 +13,9 @@ from .paths import FIXTURES
 from .rtneural_json import InvalidModel, Model, read
 
 
+LARGE_BYTES = 200_000
+
+
 class UnusableModels(ValueError):
     """`--models` names nothing that can be judged."""
 
@@ -23,6 +26,11 @@ class ModelCase:
 
     name: str
     path: Path
+
+    @property
+    def large(self) -> bool:
+        """Whether the smoke profile leaves it out."""
+        return self.path.stat().st_size > LARGE_BYTES
 
     @cached_property
     def model(self) -> Model:

@@ -1,0 +1,136 @@
+"""From torch modules to RTNeural JSON files."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from rtconform.harness import export_cases, signals
+from rtconform.harness.implementations.errors import Refused
+from rtconform.harness.judging import check, check_outputs, check_refused
+from rtconform.harness.rtneural_json import InvalidModel, read
+from rtconform.harness.rtneural_json.budget import budget
+
+FRAMES = 64
+
+expressible = pytest.mark.parametrize("case", export_cases.expressible(), ids=lambda case: case.name)
+unsupported = pytest.mark.parametrize("case", export_cases.unsupported(), ids=lambda case: case.name)
+
+
+def export(exporter, case, folder, module=None):
+    """The path of the exported file; skips what the exporter doesn't declare."""
+    undeclared = sorted(case.layer_types() - set(exporter.declaration.layer_types))
+    if undeclared:
+        pytest.skip(f"not declared by the exporter: {', '.join(undeclared)}")
+    path = folder / f"{case.name}.json"
+    exporter.export(case.reference(folder, module), path)
+    return path
+
+
+def read_back(path):
+    """The exported model; a file that the validator refuses is a failure of EXP-VALID and of what needs the file."""
+    __tracebackhide__ = True
+    try:
+        return read(path)
+    except InvalidModel as error:
+        faults = [str(fault) for fault in error.faults[:5]]
+        check(False, "the exported file is not valid RTNeural JSON", faults=faults)
+
+
+@pytest.mark.requirement("EXP-EXPRESSIBLE")
+@expressible
+def test_expressible_module_is_exported(exporter, case, tmp_path):
+    """No refusal, and a file."""
+    export(exporter, case, tmp_path)
+
+
+@pytest.mark.requirement("EXP-VALID")
+@expressible
+def test_exported_file_is_valid(exporter, case, tmp_path):
+    """The strict validator finds nothing."""
+    read_back(export(exporter, case, tmp_path))
+
+
+@pytest.mark.requirement("EXP-EQUIVALENT")
+@expressible
+def test_exported_file_computes_what_the_module_computes(exporter, case, tmp_path, rtc_config):
+    """The oracle on the file against the module's own forward in float64, over 64 frames of noise."""
+    module = case.module()
+    model = read_back(export(exporter, case, tmp_path, module))
+    frames = signals.noise(FRAMES, export_cases.input_size(module), seed=rtc_config.seed)
+    reference = export_cases.float64_outputs(module, frames)
+    sizes = (model.input_size, model.output_size)
+    check(sizes == (frames.shape[1], reference.shape[1]), "the file has other sizes than the module", got=sizes)
+    bound = budget(model, frames, numeric_class="f32", seed=rtc_config.seed)
+    judgement = dataclasses.replace(bound, reference=reference).judge(bound.reference)
+    check_outputs(judgement, "the file computes something else than the module", case=case.name)
+
+
+@pytest.mark.requirement("EXP-EXACT-WEIGHTS")
+@expressible
+def test_numbers_read_back_to_the_same_bits(exporter, case, tmp_path):
+    """All the numbers of the file, sorted, against all the numbers of the module."""
+    module = case.module()
+    model = read_back(export(exporter, case, tmp_path, module))
+    arrays = [array.ravel() for layer in model.layers for array in layer.arrays.values()]
+    got = np.sort(np.concatenate(arrays) + np.float32(0.0))
+    expected = export_cases.expected_numbers(module)
+    check(got.size == expected.size, "the file has another number of weights", expected=expected.size, got=got.size)
+    different = np.flatnonzero(got.view(np.uint32) != expected.view(np.uint32))
+    if different.size:
+        first = different[0]
+        check(
+            False,
+            f"{different.size} of {got.size} numbers are not the module's float32 values",
+            expected=float(expected[first]),
+            got=float(got[first]),
+        )
+
+
+@pytest.mark.requirement("EXP-REFUSE-UNSUPPORTED")
+@unsupported
+def test_what_the_format_lacks_is_refused_by_name(exporter, case, tmp_path):
+    """A refusal whose message holds the qualified name of the part to blame."""
+    what = "the module was exported instead of refused"
+    refusal = check_refused(what, exporter.export, case.reference(tmp_path), tmp_path / "refused.json", case=case.name)
+    blamed = export_cases.BLAMED
+    check(blamed in refusal.message, f"the refusal doesn't name {blamed!r}", message=refusal.message)
+
+
+@pytest.mark.requirement("EXP-REFUSE-NON-FINITE")
+@pytest.mark.parametrize("value", [float("nan"), float("inf")], ids=["nan", "infinity"])
+def test_weights_that_are_not_finite_are_refused(exporter, value, tmp_path):
+    """One weight of one layer."""
+    case = export_cases.ExportCase("dense-square", "make", {"name": "dense-square", "seed": 7})
+    module = case.module()
+    module.layers[2].weight.data[1, 2] = value
+    what = f"a weight that is {value} was exported"
+    check_refused(what, exporter.export, case.reference(tmp_path, module), tmp_path / "refused.json")
+
+
+@pytest.mark.requirement("EXP-DETERMINISTIC")
+@pytest.mark.parametrize("name", ["dense-five-activations", "lstm-stacked"])
+def test_two_exports_have_the_same_bytes(exporter, name, tmp_path):
+    """The same module, exported twice."""
+    case = export_cases.ExportCase(name, "make", {"name": name, "seed": 7})
+    first = export(exporter, case, tmp_path).read_bytes()
+    check(export(exporter, case, tmp_path).read_bytes() == first, "the second export differs from the first")
+
+
+@pytest.mark.requirement("EXP-KEEPS-OLD-FILE")
+def test_refused_export_leaves_the_old_file(exporter, tmp_path):
+    """A good export, then a refused one to the same path."""
+    good = export_cases.ExportCase("dense", "make", {"name": "dense", "seed": 7})
+    bad = export_cases.ExportCase("gelu", "make", {"name": "gelu", "seed": 7})
+    path = tmp_path / "model.json"
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    exporter.export(good.reference(weights), path)
+    before = path.read_bytes()
+    try:
+        exporter.export(bad.reference(weights), path)
+    except Refused:
+        pass
+    check(path.is_file() and path.read_bytes() == before, "the file that was there has changed")
+    others = sorted(file.name for file in tmp_path.iterdir() if file not in (path, weights))
+    check(not others, "files were left beside it", files=others)

@@ -1,0 +1,88 @@
+"""Files: the valid ones load, the wrong ones are refused, and a refusal harms nothing else."""
+
+import contextlib
+
+import numpy as np
+import pytest
+
+from rtconform.harness import signals
+from rtconform.harness.implementations.errors import Refused
+from rtconform.harness.judging import check, check_refused
+from rtconform.harness.rtneural_json import malformed
+
+REJECTIONS = (
+    "LDR-REJECT-UNKNOWN-LAYER",
+    "LDR-REJECT-UNKNOWN-ACTIVATION",
+    "LDR-REJECT-TRUNCATED",
+    "LDR-REJECT-TRAILING",
+    "LDR-REJECT-WRONG-SHAPE",
+    "LDR-REJECT-NON-FINITE",
+    "LDR-REJECT-EMPTY",
+    "LDR-REJECT-FOREIGN",
+)
+
+
+def refuse(loader, case, folder):
+    """Loads a malformed file, and raises unless the loader refuses it."""
+    __tracebackhide__ = True
+    undeclared = sorted(set(case.layer_types) - set(loader.declaration.layer_types))
+    if undeclared:
+        pytest.skip(f"not declared by the loader: {', '.join(undeclared)}")
+    path = case.write(folder)
+    with loader.open() as session:
+        what = "the file was accepted"
+        check_refused(what, session.load, path, fault=case.description, base=case.base, file=str(path))
+
+
+def refusal_test(requirement):
+    """The test of one requirement over the malformed files that are listed for it."""
+
+    @pytest.mark.requirement(requirement)
+    @pytest.mark.parametrize("case", malformed.cases(requirement), ids=lambda case: case.id)
+    def test_malformed_file_is_refused(loader, case, tmp_path):
+        refuse(loader, case, tmp_path)
+
+    return test_malformed_file_is_refused
+
+
+for _requirement in REJECTIONS:
+    globals()[f"test_{_requirement.lower().replace('-', '_')}"] = refusal_test(_requirement)
+
+
+@pytest.mark.requirement("LDR-REJECT-UNREADABLE")
+@pytest.mark.parametrize("kind", ["missing", "folder"])
+def test_paths_that_are_no_files_are_refused(loader, kind, tmp_path):
+    """A path that leads nowhere, and one that leads to a folder."""
+    path = tmp_path / "model.json"
+    if kind == "folder":
+        path.mkdir()
+    with loader.open() as session:
+        check_refused("the path was accepted", session.load, path, kind=kind)
+
+
+@pytest.mark.requirement("LDR-LOAD-VALID")
+@pytest.mark.models("stored")
+def test_valid_file_loads_with_its_sizes(loader, model_case):
+    """Input and output sizes are the file's."""
+    with loader.open() as session, session.load(model_case.path) as model:
+        found = (model.input_size, model.output_size)
+        expected = (model_case.model.input_size, model_case.model.output_size)
+        check(found == expected, "the sizes are not the file's", expected=expected, got=found)
+
+
+@pytest.mark.requirement("LDR-AFTER-FAILED-LOAD")
+@pytest.mark.models("small")
+def test_refused_load_harms_nothing(loader, model_case, tmp_path, rtc_config):
+    """A model loaded before a refused file goes on, and one loaded after it is whole."""
+    frames = signals.noise(64, model_case.model.input_size, seed=rtc_config.seed)
+    broken = tmp_path / "broken.json"
+    text = model_case.path.read_bytes()
+    broken.write_bytes(text[: len(text) * 2 // 3])
+    with loader.open() as session, session.load(model_case.path) as before:
+        expected = before.process(frames)
+        before.reset()
+        with contextlib.suppress(Refused):
+            session.load(broken)
+        check(np.array_equal(before.process(frames), expected), "the model that was playing has changed")
+        with session.load(model_case.path) as after:
+            check(np.array_equal(after.process(frames), expected), "a model loaded after the refusal is another")

@@ -1,0 +1,35 @@
+"""Memory of all the models together, counted in a clean process."""
+
+import pytest
+
+from rtconform.harness.judging import check
+
+LEAK_TOLERANCE_BYTES = 64
+
+
+@pytest.fixture
+def memory(loader, model_set):
+    """The host's count over the set of models."""
+    with loader.open() as session:
+        return session.measure_memory([case.path for case in model_set])
+
+
+@pytest.mark.requirement("MEM-LIVE")
+@pytest.mark.models("five")
+def test_live_memory_stays_within_the_limit(memory, rtc_config, measure):
+    """Allocations, mappings and writable static data, after processing."""
+    live = max(memory.live_bytes, memory.after_processing_bytes)
+    measure("memory", limit_bytes=rtc_config.memory_limit_bytes, **vars(memory))
+    check(
+        live <= rtc_config.memory_limit_bytes,
+        f"{live:,} bytes are live, {rtc_config.memory_limit_bytes:,} are allowed",
+        **vars(memory),
+    )
+
+
+@pytest.mark.requirement("MEM-LEAK")
+@pytest.mark.models("five")
+def test_loading_again_and_again_does_not_grow(memory):
+    """The slope over load and unload cycles."""
+    slope = memory.leak_bytes_per_cycle
+    check(slope <= LEAK_TOLERANCE_BYTES, f"each load and unload leaves {slope:,.0f} bytes behind")

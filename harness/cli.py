@@ -1,0 +1,53 @@
+"""The command `rtconform`. Each command is a module of its own in harness/commands, imported when it runs."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import typer
+
+COMMANDS = {
+    "run": "Judge implementations, requirement by requirement.",
+    "train": "Train the reference models.",
+    "export": "Export a torch module to RTNeural JSON.",
+    "validate": "Check RTNeural JSON files, strictly.",
+    "specs": "Show the five reference models, and errata.",
+    "golden": "Check, regenerate or add goldens.",
+    "known-failures": "List, add or update known failures.",
+    "selftest": "Try the suite on wrong implementations.",
+    "report": "Print or write again the reports of a run.",
+    "requirements": "List the requirements.",
+}
+
+
+class LazyGroup(typer.core.TyperGroup):
+    """Lists every command at once and imports only the one that is called."""
+
+    def list_commands(self, ctx: object) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: object, name: str) -> object:
+        if name not in COMMANDS:
+            return None
+        if "--help" in sys.argv[1:2] or len(sys.argv) == 1:
+            return typer.core.TyperCommand(name, help=COMMANDS[name])
+        module = importlib.import_module(f".commands.{name.replace('-', '_')}", __package__)
+        return module.command(name, COMMANDS[name])
+
+
+app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+@app.callback()
+def _root() -> None:
+    """Conformance and benchmark suite for neural audio models, from PyTorch to RTNeural and C++."""
+
+
+def main() -> None:
+    """The console script. An error of the user's is one message on standard error and exit code 2."""
+    app(prog_name="rtconform")
+
+
+if __name__ == "__main__":
+    main()

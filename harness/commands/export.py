@@ -1,0 +1,39 @@
+"""`rtconform export`: a torch module, named by its factory, to RTNeural JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..implementations import ModuleRef, connect
+from ..implementations.errors import ImplementationError
+from ..rtneural_json import validate_file
+from ..rtneural_json.message import format_report
+from . import fail, single
+
+
+def export(
+    factory: Annotated[str, typer.Argument(help="What makes the module: package.module:callable.")],
+    out: Annotated[str, typer.Option(help="The JSON file to write.")],
+    weights: Annotated[str | None, typer.Option(help="Its state dict, a safetensors file.")] = None,
+    kwargs: Annotated[str, typer.Option(help="The factory's arguments, as a JSON object.")] = "{}",
+    exporter: Annotated[str, typer.Option(help="The exporter: name, cmd:… or py:….")] = "reference-exporter",
+) -> None:
+    """Writes the file, then checks it as `rtconform validate` does. The working folder is on the import path."""
+    try:
+        arguments = json.loads(kwargs)
+        reference = ModuleRef(factory, arguments, weights, (os.getcwd(),))
+        connect(exporter, "exporter").export(reference, out)
+    except (ImplementationError, ValueError, ImportError, AttributeError, OSError) as error:
+        fail(f"{factory} was not exported, and {out} is as it was: {error}", code=1)
+    report = validate_file(Path(out))
+    typer.echo(format_report(report, Path(out)))
+    raise typer.Exit(1 if report.faults else 0)
+
+
+def command(name: str, text: str) -> Any:
+    return single(export, name, text)

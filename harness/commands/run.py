@@ -1,0 +1,79 @@
+"""`rtconform run`: a front for pytest on the suite's own tests, in a checkout and installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..paths import CONFORMANCE
+from ..verdicts import ExitCode
+from . import single
+
+PLUGIN = "rtconform.harness.pytest_plugin"
+
+
+def run(
+    loader: Annotated[list[str], typer.Option(help="A loader: name, abi:LIB.so[#NAME], cmd:PROGRAM or py:MODULE:FACTORY.")] = [],  # noqa: B006
+    exporter: Annotated[list[str], typer.Option(help="An exporter: name, cmd:… or py:….")] = [],  # noqa: B006
+    trainer: Annotated[list[str], typer.Option(help="A trainer: name, cmd:… or py:….")] = [],  # noqa: B006
+    pipeline: Annotated[list[str], typer.Option(help="A pipeline: name or py:….")] = [],  # noqa: B006
+    models: Annotated[str | None, typer.Option(help="Your own RTNeural JSON file or folder.")] = None,
+    classes: Annotated[list[str], typer.Option("--class", help="Judge only this class; may be repeated.")] = [],  # noqa: B006
+    only: Annotated[list[str], typer.Option(help="Just this item, by its whole name.")] = [],  # noqa: B006
+    known_failures: Annotated[str | None, typer.Option(help="Your known-failures file.")] = None,
+    profile: Annotated[str | None, typer.Option(help="smoke, ci or nightly.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The seed of all randomness.")] = None,
+    config: Annotated[str | None, typer.Option(help="Settings file: rtconform.toml or pyproject.toml.")] = None,
+    out: Annotated[str | None, typer.Option(help="Folder for the records and reports.")] = None,
+    pytest_arguments: Annotated[list[str], typer.Argument(help="Further arguments for pytest, behind --.")] = [],  # noqa: B006
+) -> None:
+    """Judges what the options or the settings file name; all conformance classes unless --class says otherwise."""
+    options = {
+        "loader": loader,
+        "exporter": exporter,
+        "trainer": trainer,
+        "pipeline": pipeline,
+        "models": models,
+        "class": classes,
+        "only": only,
+        "known-failures": known_failures,
+        "profile": profile,
+        "seed": seed,
+        "config": config,
+        "out": out,
+    }
+    raise typer.Exit(run_suite(options, pytest_arguments))
+
+
+def run_suite(options: dict[str, Any], pytest_arguments: list[str] = ()) -> int:
+    """Runs the suite in this process and returns the exit code; `options` are the plugin's, without `--rtc-`.
+
+    No test selected is a usage error, as is anything that pytest refuses.
+    """
+    import pytest
+
+    arguments = [
+        *("-c", str(CONFORMANCE / "pytest.ini"), "--rootdir", str(CONFORMANCE), "-p", PLUGIN),
+        *("-q", "--no-header", "--tb=short", "--rtc-timed"),
+    ]
+    for name, value in options.items():
+        for item in value if isinstance(value, (list, tuple)) else [value]:
+            if item is not None:
+                arguments.append(f"--rtc-{name}={item}")
+    code = int(pytest.main([*arguments, *pytest_arguments, str(CONFORMANCE)]))
+    if code == pytest.ExitCode.NO_TESTS_COLLECTED:
+        typer.echo(
+            "rtconform: nothing was selected, so nothing was judged. Name an implementation (--loader, --exporter, "
+            "--trainer, --pipeline, or a settings file), and see `rtconform requirements` for classes and ids.",
+            err=True,
+        )
+        return int(ExitCode.USAGE)
+    if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERRUPTED):
+        return int(ExitCode.USAGE)
+    return code
+
+
+def command(name: str, text: str) -> Any:
+    return single(run, name, text)

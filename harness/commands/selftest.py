@@ -1,0 +1,69 @@
+"""`rtconform selftest`: the suite on implementations that are known to be wrong, and on good ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .. import catalogue, records
+from ..faulty import matrix as kill_matrix
+from . import fail, single
+from .run import run_suite
+
+DEFAULT_OUT = "rtconform-selftest"
+
+
+def selftest(
+    role: Annotated[list[str], typer.Option(help="Only this role; may be repeated.")] = [],  # noqa: B006
+    only: Annotated[list[str], typer.Option(help="Only this known-bad; may be repeated.")] = [],  # noqa: B006
+    jobs: Annotated[int, typer.Option(help="Processes for what is not timed.")] = 2,
+    out: Annotated[str, typer.Option(help="Folder for the records.")] = DEFAULT_OUT,
+) -> None:
+    """Checks that every known-bad is caught by what it declares, by nothing else, and that no good one is accused."""
+    entries = [e for e in kill_matrix.load() if (not role or e.role in role) and (not only or e.id in only)]
+    if not entries:
+        fail(f"no implementation of the self-test is selected; {kill_matrix.LIST} lists them")
+    results = [
+        *_run(entries, Path(out) / "untimed", ["-n", str(jobs), "-m", "not latency and not memory"]),
+        *_run([e for e in entries if e.role == "loader"], Path(out) / "timed", ["-m", "latency or memory"]),
+    ]
+    matrix = kill_matrix.evaluate(entries, results)
+    faults = matrix.faults if not (role or only) else [f for f in matrix.faults if "no known-bad is caught" not in f]
+    typer.echo(kill_matrix.table(matrix))
+    for fault in faults:
+        typer.echo(f"FAULT {fault}")
+    bad = [entry for entry in entries if not entry.is_good]
+    typer.echo(
+        f"{matrix.killed} of {len(bad)} known-bad implementations caught, {len(entries) - len(bad)} good ones tried, "
+        f"{len(results)} cases over {len(catalogue.load())} requirements, {len(faults)} faults of the suite."
+    )
+    raise typer.Exit(1 if faults else 0)
+
+
+def _run(entries: Sequence[kill_matrix.Entry], out: Path, pytest_arguments: list[str]) -> Sequence[dict[str, Any]]:
+    """The result records of the suite's run on these implementations, with the smallest set of cases."""
+    if not entries:
+        return ()
+    options: dict[str, Any] = {"profile": "smoke", "out": str(out), "config": str(_no_settings(out))}
+    for name in catalogue.ROLES:
+        options[name] = [entry.connection for entry in entries if entry.role == name]
+    run_suite(options, [*pytest_arguments, "--tb=no", "-q", "--no-summary"])
+    try:
+        return records.read(out).results
+    except records.InvalidStream as error:
+        fail(str(error), code=1)
+
+
+def _no_settings(out: Path) -> Path:
+    """An empty settings file, so that no settings of the folder that it is called in take part."""
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "rtconform.toml"
+    path.write_text("", encoding="utf-8")
+    return path
+
+
+def command(name: str, text: str) -> Any:
+    return single(selftest, name, text)

@@ -1,0 +1,87 @@
+"""`rtconform train`: runs a trainer by name on a JSON config; the command line wins over the file."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..implementations import connect
+from ..implementations.errors import ImplementationError
+from . import fail, single
+
+PROGRESS_SECONDS = 10.0
+
+
+def train(
+    out: Annotated[str, typer.Option(help="Folder for weights, exported models and metrics.")],
+    config: Annotated[str | None, typer.Option(help="JSON config; the trainer's own defaults without it.")] = None,
+    model: Annotated[list[str], typer.Option(help="Train only this model; may be repeated.")] = [],  # noqa: B006
+    epochs: Annotated[int | None, typer.Option(help="training.epochs")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="training.learning_rate")] = None,
+    seed: Annotated[int | None, typer.Option(help="seed")] = None,
+    device: Annotated[str | None, typer.Option(help="device: auto, cpu, cuda or mps.")] = None,
+    trainer: Annotated[str, typer.Option(help="The trainer: name, cmd:… or py:….")] = "reference-trainer",
+) -> None:
+    """Trains the models that the config names, all five by default, and prints what came of each."""
+    values = _read(config)
+    training = {"epochs": epochs, "learning_rate": learning_rate}
+    chosen = {key: value for key, value in training.items() if value is not None}
+    if chosen:
+        values["training"] = {**values.get("training", {}), **chosen}
+    values |= {key: value for key, value in {"seed": seed, "device": device}.items() if value is not None}
+    if model:
+        values["models"] = {name: values.get("models", {}).get(name, {}) for name in model}
+    try:
+        metrics = connect(trainer, "trainer").train(values, out, _printer())
+    except ImplementationError as error:
+        fail(str(error))
+    for name, result in metrics.get("models", {}).items():
+        typer.echo(
+            f"{name}: validation loss {result['validation_loss']:.5g}, best constant {result['constant_loss']:.5g}, "
+            f"best epoch {result['best_epoch']} of {result['epochs']}"
+        )
+    typer.echo(f"Written to {Path(out).resolve()}")
+
+
+def _read(config: str | None) -> dict[str, Any]:
+    """The config file with the paths of its data sets made relative to the file."""
+    if config is None:
+        return {}
+    path = Path(config)
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        fail(f"{path}: expected a JSON config, found: {error}")
+    if not isinstance(values, dict):
+        fail(f"{path}: expected a JSON object, found {type(values).__name__}")
+    datasets = values.get("datasets")
+    for entry in datasets.values() if isinstance(datasets, dict) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("path"), str) and ":" not in entry["path"]:
+            entry["path"] = str((path.parent / entry["path"]).resolve())
+    return values
+
+
+def _printer() -> Callable[[Mapping[str, Any]], None]:
+    """Shows progress: one line that is rewritten on a terminal, a line per ten seconds elsewhere."""
+    shown = 0.0
+
+    def show(progress: Mapping[str, Any]) -> None:
+        nonlocal shown
+        text = ", ".join(f"{key} {value:.5g}" if isinstance(value, float) else f"{key} {value}" for key, value in progress.items())
+        if sys.stderr.isatty():
+            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+        elif time.monotonic() - shown >= PROGRESS_SECONDS:
+            shown = time.monotonic()
+            print(text, file=sys.stderr, flush=True)
+
+    return show
+
+
+def command(name: str, text: str) -> Any:
+    return single(train, name, text)

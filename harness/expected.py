@@ -1,0 +1,80 @@
+"""What a loader's outputs are compared with, computed once per run however many loaders there are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from .measure.step import AUDIO, gather
+from .paths import FIXTURES
+from .rtneural_json import oracle
+from .rtneural_json.budget import Budget, budget
+from .selection import ModelCase
+
+RECORDING = FIXTURES / "audio" / "features.safetensors"
+CACHE_SIZE = 128
+
+_budgets: dict[tuple, Budget] = {}
+
+
+def budget_of(case: ModelCase, frames: np.ndarray, numeric_class: str, seed: int) -> Budget:
+    """The oracle's outputs and error budget of a model file over frames `[T, in]`."""
+    key = (case.path, case.path.stat().st_mtime_ns, hashlib.sha256(frames).digest(), numeric_class, seed)
+    if key not in _budgets:
+        if len(_budgets) >= CACHE_SIZE:
+            _budgets.clear()
+        _budgets[key] = budget(case.model, frames, numeric_class=numeric_class, seed=seed)
+    return _budgets[key]
+
+
+@lru_cache(maxsize=1)
+def recording() -> np.ndarray:
+    """The stored features `[T, 128]` of the recordings in fixtures/audio, one after the other."""
+    from safetensors.numpy import load_file
+
+    return load_file(RECORDING)[AUDIO]
+
+
+@lru_cache(maxsize=8)
+def flow_outputs(folder: Path) -> dict[str, np.ndarray]:
+    """The oracle's outputs `[T, out]` of each of the five models of a folder over the recordings, by name."""
+    specs = _specs()
+    values = {AUDIO: recording()}
+    for stage in specs["flow"]:
+        case = ModelCase(stage["model"], folder / specs["models"][stage["model"]]["file"])
+        values[stage["model"]] = oracle.evaluate(case.model, gather(stage["inputs"], values))
+    return values
+
+
+def flow_inputs(case: ModelCase) -> np.ndarray:
+    """What one of the five models is fed `[T, in]` when the recordings go through the data flow.
+
+    Raises KeyError for a file that is none of the five.
+    """
+    specs = _specs()
+    name = next(name for name, model in specs["models"].items() if model["file"] == case.path.name)
+    stage = next(stage for stage in specs["flow"] if stage["model"] == name)
+    return gather(stage["inputs"], flow_outputs(case.path.parent))
+
+
+def is_one_of_five(case: ModelCase) -> bool:
+    """Whether a file has the name of one of the five models, and the other four lie beside it."""
+    files = {model["file"] for model in _specs()["models"].values()}
+    return case.path.name in files and all((case.path.parent / file).is_file() for file in files)
+
+
+def activation_case(activation: str, channels: int, folder: Path) -> ModelCase:
+    """A stored model that is one activation layer, written into a folder."""
+    path = folder / f"{activation}.json"
+    layer = {"type": "activation", "activation": activation, "shape": [None, None, channels], "weights": []}
+    path.write_text(json.dumps({"in_shape": [None, None, channels], "layers": [layer]}), encoding="utf-8")
+    return ModelCase(activation, path)
+
+
+@lru_cache(maxsize=1)
+def _specs() -> dict:
+    return json.loads((FIXTURES / "models" / "specs.json").read_text(encoding="utf-8"))

@@ -1,0 +1,212 @@
+"""Exporters that are wrong in one way each; faulty/known_bads.toml says what has to catch them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .naming import factories
+from .toy_exporter import CONTAINERS, Layer, ToyExporter, UnsupportedModule
+
+
+class ExpLinearNotTransposed(ToyExporter):
+    def dense(self, part: Any) -> Layer:
+        layer = super().dense(part)
+        layer["weights"][0] = self.text(self.numbers(part.weight))
+        return layer
+
+
+class ExpLinearFlattened(ToyExporter):
+    def dense(self, part: Any) -> Layer:
+        layer = super().dense(part)
+        layer["weights"][0] = [[value] for row in layer["weights"][0] for value in row]
+        return layer
+
+
+class ExpLinearNoBias(ToyExporter):
+    def dense(self, part: Any) -> Layer:
+        layer = super().dense(part)
+        layer["weights"][1] = [0.0] * part.out_features
+        return layer
+
+
+class ExpLstmRecurrentTransposed(ToyExporter):
+    def lstm(self, part: Any, index: int) -> Layer:
+        layer = super().lstm(part, index)
+        gates = np.split(self.numbers(getattr(part, f"weight_hh_l{index}")), 4)
+        layer["weights"][1] = self.text(np.concatenate(gates, axis=1))
+        return layer
+
+
+class ExpLstmNoBiasHh(ToyExporter):
+    def lstm(self, part: Any, index: int) -> Layer:
+        layer = super().lstm(part, index)
+        layer["weights"][2] = self.text(self.numbers(getattr(part, f"bias_ih_l{index}")))
+        return layer
+
+
+class ExpLstmBiasTwice(ToyExporter):
+    def lstm(self, part: Any, index: int) -> Layer:
+        layer = super().lstm(part, index)
+        layer["weights"][2] = [2.0 * value for value in layer["weights"][2]]
+        return layer
+
+
+class ExpLstmBiasConcatenated(ToyExporter):
+    def lstm(self, part: Any, index: int) -> Layer:
+        layer = super().lstm(part, index)
+        biases = self.recurrent_parts(part, index)[2:]
+        layer["weights"][2] = self.text(np.concatenate(biases))
+        return layer
+
+
+class ExpLstmGatesFico(ToyExporter):
+    def lstm(self, part: Any, index: int) -> Layer:
+        layer = super().lstm(part, index)
+        layer["weights"] = [self.text(self.reorder(np.array(array))) for array in layer["weights"]]
+        return layer
+
+    def reorder(self, array: np.ndarray) -> np.ndarray:
+        i, f, c, o = np.split(array, 4, axis=-1)
+        return np.concatenate([f, i, c, o], axis=-1)
+
+
+class ExpGruRzNotSwapped(ToyExporter):
+    def swap_r_and_z(self, array: np.ndarray) -> np.ndarray:
+        return array
+
+
+class ExpGruBiasRowsExchanged(ToyExporter):
+    def gru(self, part: Any, index: int) -> Layer:
+        layer = super().gru(part, index)
+        layer["weights"][2].reverse()
+        return layer
+
+
+class ExpStackedFirstOnly(ToyExporter):
+    def depth(self, part: Any) -> int:
+        return 1
+
+
+class ExpBidirectionalAccepted(ToyExporter):
+    def check_recurrent(self, name: str, part: Any) -> None:
+        pass
+
+
+class ExpActivationDropped(ToyExporter):
+    def activation(self, layers: list[Layer], name: str, part: Any) -> None:
+        pass
+
+
+class ExpActivationOnRecurrent(ToyExporter):
+    def activation(self, layers: list[Layer], name: str, part: Any) -> None:
+        if layers and layers[-1]["type"] in ("lstm", "gru"):
+            layers[-1]["activation"] = name
+        else:
+            super().activation(layers, name, part)
+
+
+class ExpActivationByClass(ToyExporter):
+    def activation(self, layers: list[Layer], name: str, part: Any) -> None:
+        super().activation(layers, "tanh" if name != "softmax" else name, part)
+
+
+class ExpFunctionalMissed(ToyExporter):
+    def is_container(self, part: Any) -> bool:
+        return type(part).__name__ in (*CONTAINERS, "Residual", "FunctionalTanh")
+
+
+class ExpSoftmaxOverTime(ToyExporter):
+    def check_activation(self, name: str, part: Any) -> None:
+        if getattr(part, "alpha", 1.0) != 1.0:
+            raise UnsupportedModule(f"{name} ({part}): the format has no parameters for it")
+
+
+class ExpEluAlphaLost(ToyExporter):
+    def check_activation(self, name: str, part: Any) -> None:
+        if getattr(part, "dim", -1) != -1:
+            raise UnsupportedModule(f"{name} ({part}): the format has no parameters for it")
+
+
+class ExpRounded4Digits(ToyExporter):
+    def text(self, array: np.ndarray) -> Any:
+        return np.vectorize(lambda value: float(f"{value:.4g}"))(array).tolist()
+
+
+class ExpRoundedFp16(ToyExporter):
+    def text(self, array: np.ndarray) -> Any:
+        return array.astype(np.float16).astype(np.float64).tolist()
+
+
+class ExpRounded7Digits(ToyExporter):
+    def text(self, array: np.ndarray) -> Any:
+        return np.vectorize(lambda value: float(f"{value:.7g}"))(array).tolist()
+
+
+class ExpOneWeightOnePercent(ToyExporter):
+    def dense(self, part: Any) -> Layer:
+        layer = super().dense(part)
+        layer["weights"][0][0][0] *= 1.01
+        return layer
+
+
+class ExpNanWritten(ToyExporter):
+    def numbers(self, tensor: Any) -> np.ndarray:
+        return tensor.detach().numpy()
+
+
+class ExpInShapeFour(ToyExporter):
+    def in_shape(self, width: int) -> list[int | None]:
+        return [1, 1, 1, width]
+
+
+class ExpInShapeWrong(ToyExporter):
+    def in_shape(self, width: int) -> list[int | None]:
+        return [None, None, width + 1]
+
+
+class ExpUnknownType(ToyExporter):
+    def unknown(self, layers: list[Layer], name: str, part: Any) -> None:
+        layers.append({"type": "unknown", "shape": layers[-1]["shape"], "weights": []})
+
+
+class ExpActivationLinear(ToyExporter):
+    def dense(self, part: Any) -> Layer:
+        return super().dense(part) | {"activation": "linear"}
+
+    def activation(self, layers: list[Layer], name: str, part: Any) -> None:
+        if layers and layers[-1].get("activation") == "linear":
+            layers[-1]["activation"] = ""
+        super().activation(layers, name, part)
+
+
+class ExpNotAtomic(ToyExporter):
+    def export(self, module: Any, path: str) -> None:
+        Path(path).write_text("{", encoding="utf-8")
+        super().export(module, path)
+
+
+class ExpNondeterministic(ToyExporter):
+    exports = itertools.count()
+
+    def write(self, text: str, path: Path) -> None:
+        document = json.loads(text) | {"export": next(self.exports)}
+        super().write(json.dumps(document), path)
+
+
+class ExpRefusesEverything(ToyExporter):
+    def export(self, module: Any, path: str) -> None:
+        raise UnsupportedModule("layers.1: not today")
+
+
+class ExpRefusesWithoutName(ToyExporter):
+    def leaves(self, module: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+        return (("a module", part) for _, part in super().leaves(module, prefix))
+
+
+__getattr__ = factories(globals(), "exp")

@@ -1,0 +1,146 @@
+"""The kill matrix: which requirement catches which known-bad, and whether that is what was declared.
+
+Rules: a known-bad is caught by every requirement that it declares in `killed_by`, with the evidence that it declares;
+nothing fires that is not in `killed_by` or `may_fire`; a good implementation is accused of nothing; and every MUST is
+declared and met by at least one known-bad.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+from .. import catalogue, messages
+from ..implementations.host import find_host
+from ..verdicts import Verdict
+
+LIST = Path(__file__).with_name("known_bads.toml")
+NATIVE = "native:"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One implementation of the self-test; `mistake` is empty for a good one.
+
+    `evidence` is a text that the message of a killing failure must hold, so that a broken import is no kill.
+    """
+
+    id: str
+    role: str
+    connection: str
+    mistake: str = ""
+    killed_by: tuple[str, ...] = ()
+    may_fire: tuple[str, ...] = ()
+    evidence: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        return not self.mistake
+
+
+@dataclass
+class Matrix:
+    """What fired for each implementation, and what is wrong with that."""
+
+    entries: Sequence[Entry]
+    fired: Mapping[str, Mapping[str, str]]
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def killed(self) -> int:
+        return sum(bool(self.fired.get(entry.id)) for entry in self.entries if not entry.is_good)
+
+
+def load(path: Path = LIST) -> list[Entry]:
+    """The good implementations and the known-bads, in the order of the file."""
+    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    entries = []
+    for record in (*document["good"], *document["known_bad"]):
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
+        entries.append(Entry(**{**values, "connection": resolved(record["connection"])}))
+    return entries
+
+
+def resolved(connection: str) -> str:
+    """`native:NAME` as the connection to that loader of the suite's own library of wrong loaders."""
+    if not connection.startswith(NATIVE):
+        return connection
+    return f"abi:{find_host().with_name('librtc_faulty.so')}#{connection.removeprefix(NATIVE)}"
+
+
+def evaluate(entries: Sequence[Entry], results: Iterable[Mapping[str, Any]]) -> Matrix:
+    """Compares what fired in a run's result records with what was declared."""
+    by_implementation: dict[str, list[Mapping[str, Any]]] = {}
+    for result in results:
+        by_implementation.setdefault(result["implementation"], []).append(result)
+    matrix = Matrix(entries, {entry.id: _fired(by_implementation.get(entry.id, ())) for entry in entries})
+    for entry in entries:
+        mine = by_implementation.get(entry.id, [])
+        matrix.faults += _faults(entry, mine, matrix.fired[entry.id])
+    matrix.faults += _uncovered(entries, matrix.fired)
+    return matrix
+
+
+def _fired(results: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """{requirement: worst verdict} of those that an implementation broke."""
+    fired: dict[str, str] = {}
+    for result in results:
+        if Verdict(result["verdict"]).is_failure:
+            fired.setdefault(result["requirement"], result["verdict"])
+    return fired
+
+
+def _faults(entry: Entry, results: Sequence[Mapping[str, Any]], fired: Mapping[str, str]) -> list[str]:
+    faults = []
+    if not results:
+        faults.append(f"{entry.id}: nothing was run for it")
+    for result in results:
+        if Verdict(result["verdict"]) in (Verdict.SUITE_ERROR, Verdict.NOT_AVAILABLE, Verdict.INCONCLUSIVE):
+            faults.append(f"{entry.id}: {result['item']} is {result['verdict']}: {result['found']}")
+    for requirement in entry.killed_by:
+        if requirement not in fired:
+            faults.append(f"{entry.id}: {requirement} did not catch it")
+    for requirement, verdict in fired.items():
+        if requirement not in (*entry.killed_by, *entry.may_fire):
+            example = next(r for r in results if r["requirement"] == requirement and r["verdict"] == verdict)
+            who = "accused" if entry.is_good else "fired undeclared"
+            faults.append(f"{entry.id}: {requirement} {who} ({verdict}): {example['item']}: {example['found']}")
+    if entry.evidence and not any(_shows(entry, result) for result in results):
+        faults.append(f"{entry.id}: no failure of {', '.join(entry.killed_by)} says {entry.evidence!r}")
+    return faults
+
+
+def _shows(entry: Entry, result: Mapping[str, Any]) -> bool:
+    killing = result["requirement"] in entry.killed_by and Verdict(result["verdict"]).is_failure
+    return killing and entry.evidence in messages.failure_text(result)
+
+
+def _uncovered(entries: Sequence[Entry], fired: Mapping[str, Mapping[str, str]]) -> list[str]:
+    caught = {r for entry in entries if not entry.is_good for r in entry.killed_by if r in fired[entry.id]}
+    roles = {entry.role for entry in entries}
+    return [
+        f"{requirement.id}: no known-bad is caught by it"
+        for requirement in catalogue.load().values()
+        if requirement.level == "MUST" and requirement.role in roles and requirement.id not in caught
+    ]
+
+
+def table(matrix: Matrix) -> str:
+    """The matrix as text: one line per known-bad, the killing requirements first, consequences in brackets."""
+    width = max(len(entry.id) for entry in matrix.entries)
+    lines = []
+    for entry in matrix.entries:
+        fired = matrix.fired[entry.id]
+        killing = [r for r in entry.killed_by if r in fired]
+        others = [r for r in fired if r not in entry.killed_by]
+        text = " ".join(killing) + (f" ({' '.join(others)})" if others else "")
+        lines.append(f"{entry.id:<{width}}  {text or ('accused of nothing' if entry.is_good else 'NOT CAUGHT')}")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""What is measured, and what the samples mean: statistics, latency, memory, training runs."""

@@ -1,0 +1,83 @@
+"""Driving a pipeline: frames in, results out, and what the documented data flow makes of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..judging import check
+from ..paths import FIXTURES
+from .step import AUDIO, gather
+
+PATIENCE_SECONDS = 20.0
+
+SPECS: Mapping[str, Any] = json.loads((FIXTURES / "models" / "specs.json").read_text(encoding="utf-8"))
+
+
+def model_folder(folder: Path) -> Path:
+    """A copy of the five stored models that a test may damage."""
+    for model in SPECS["models"].values():
+        shutil.copy(FIXTURES / "models" / model["file"], folder)
+    return folder
+
+
+def drive(session: Any, audio: np.ndarray, first_id: int = 0) -> list[Mapping[str, Any]]:
+    """Submits the frames `[T, 128]` one by one and returns their results, polled after each."""
+    results = []
+    for offset, frame in enumerate(audio):
+        session.submit(first_id + offset, frame)
+        results += session.poll()
+    return results + drain(session, len(audio) - len(results))
+
+
+def drain(session: Any, count: int) -> list[Mapping[str, Any]]:
+    """Polls until `count` more results have come or patience ends; a moment longer, to see what comes too often."""
+    results: list[Mapping[str, Any]] = []
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while len(results) < count and time.monotonic() < deadline:
+        results += session.poll()
+        time.sleep(0.001)
+    time.sleep(0.01)
+    return results + list(session.poll())
+
+
+def outputs_of(results: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
+    """The outputs `[T, out]` of one model over a run of results."""
+    return np.stack([np.asarray(result["outputs"][name], np.float32) for result in results])
+
+
+def inputs_of(results: Sequence[Mapping[str, Any]], audio: np.ndarray, name: str) -> np.ndarray:
+    """What the data flow feeds one model `[T, in]`, given what the pipeline's own earlier stages put out."""
+    stage = next(stage for stage in SPECS["flow"] if stage["model"] == name)
+    sources = {source["from"] for source in stage["inputs"]} - {AUDIO}
+    return gather(stage["inputs"], {AUDIO: audio, **{source: outputs_of(results, source) for source in sources}})
+
+
+def fallback_of(name: str) -> np.ndarray:
+    """The documented outputs `[out]` of a model that is missing, broken or switched off."""
+    model = SPECS["models"][name]
+    values = np.full(model["output_size"], model["fallback"]["fill"], np.float32)
+    if "one_hot" in model["fallback"]:
+        values[model["fallback"]["one_hot"]] = 1.0
+    return values
+
+
+def check_ids(results: Sequence[Mapping[str, Any]], expected: Sequence[int]) -> None:
+    """Raises RequirementFailed at the first id that is lost, doubled or out of order."""
+    __tracebackhide__ = True
+    got = [result["id"] for result in results]
+    if got == list(expected):
+        return
+    place = next((n for n, pair in enumerate(zip(got, expected)) if pair[0] != pair[1]), min(len(got), len(expected)))
+    check(
+        False,
+        f"{len(expected)} frames gave {len(got)} results; the first difference is at result {place}",
+        expected=list(expected[place : place + 5]),
+        got=got[place : place + 5],
+    )

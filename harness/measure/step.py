@@ -1,0 +1,56 @@
+"""The step that is timed: all the models of a set, fed by the documented data flow or each by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..paths import FIXTURES
+from ..selection import ModelCase
+
+AUDIO = "audio"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step over one frame: `models` by name, and the `flow` that says where each takes its inputs from.
+
+    `width` is the number of values in a frame of "audio", the step's own input.
+    """
+
+    models: Mapping[str, ModelCase]
+    flow: tuple[Mapping[str, Any], ...]
+    width: int
+
+    def run(self, process: Mapping[str, Any], audio: np.ndarray) -> dict[str, np.ndarray]:
+        """Outputs `[N, out]` of each model over audio `[N, width]`; `process[name]` maps frames to outputs."""
+        values = {AUDIO: audio}
+        for stage in self.flow:
+            values[stage["model"]] = process[stage["model"]](gather(stage["inputs"], values))
+        del values[AUDIO]
+        return values
+
+
+def step_of(cases: Sequence[ModelCase]) -> Step:
+    """The five-model step when the cases are the five models, else each model by itself on its own inputs."""
+    specs = json.loads((FIXTURES / "models" / "specs.json").read_text(encoding="utf-8"))
+    by_file = {case.path.name: case for case in cases}
+    files = {name: model["file"] for name, model in specs["models"].items()}
+    if set(files.values()) <= by_file.keys():
+        return Step({name: by_file[file] for name, file in files.items()}, tuple(specs["flow"]), 128)
+    models = {case.name: case for case in cases}
+    flow = tuple(
+        {"model": name, "inputs": [{"from": AUDIO, "begin": 0, "end": case.model.input_size}]}
+        for name, case in models.items()
+    )
+    return Step(models, flow, max(case.model.input_size for case in cases))
+
+
+def gather(inputs: Sequence[Mapping[str, Any]], values: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The inputs `[N, in]` of one stage: slices of what earlier stages gave, side by side, as float32."""
+    slices = [values[source["from"]][:, source["begin"] : source["end"]] for source in inputs]
+    return np.ascontiguousarray(np.concatenate(slices, axis=1), dtype=np.float32)
