@@ -23,6 +23,17 @@ class Inconclusive(Exception):
     """The machine was too noisy to say."""
 
 
+VERDICTS = (
+    (errors.BadConnection, Verdict.SUITE_ERROR),
+    (errors.NotAvailable, Verdict.NOT_AVAILABLE),
+    (errors.TimedOut, Verdict.TIMEOUT),
+    ((errors.Crashed, errors.Exited), Verdict.CRASH),
+    ((errors.ImplementationError, AssertionError), Verdict.FAIL),
+    (Inconclusive, Verdict.INCONCLUSIVE),
+)
+"""What an exception comes to; the first that fits."""
+
+
 def check(holds: bool, found: str, **evidence: Any) -> None:
     """Raises RequirementFailed with what was found unless the condition holds."""
     __tracebackhide__ = True
@@ -68,15 +79,10 @@ def verdict_of(error: BaseException) -> tuple[Verdict, str, dict[str, Any]]:
     evidence = dict(getattr(error, "evidence", None) or {})
     if isinstance(error, errors.ProcessError) and error.command:
         evidence["gdb"] = error.gdb_line
-    if isinstance(error, errors.ImplementationError):
-        verdict = Verdict(error.verdict)
-    elif isinstance(error, AssertionError):
-        verdict = Verdict.FAIL
-    elif isinstance(error, Inconclusive):
-        verdict = Verdict.INCONCLUSIVE
-    else:
-        verdict, found = Verdict.SUITE_ERROR, f"{type(error).__name__}: {found}"
-    return verdict, found, jsonable(evidence)
+    for kinds, verdict in VERDICTS:
+        if isinstance(error, kinds):
+            return verdict, found, jsonable(evidence)
+    return Verdict.SUITE_ERROR, f"{type(error).__name__}: {found}", jsonable(evidence)
 
 
 def jsonable(value: Any) -> Any:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from . import catalogue, config as settings, judging, known_failures, selection
-from .run_state import STATE, RunState, case_of
+from .implementations.errors import BadConnection
+from .run_state import STATE, RunState, case_of, params_of
 from .verdicts import ExitCode, Verdict
 
 OPTIONS = (
@@ -49,6 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("rtconform")
     for name, action, text in OPTIONS:
         group.addoption(f"--rtc-{name}", action=action, default=None, help=text)
+    group.addoption("--rtc-records-only", action="store_true", help="write no reports and print no summary")
     group.addoption("--rtc-timed", action="store_true", help="include the timed classes: latency and memory")
 
 
@@ -119,10 +121,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     state = session.config.stash[STATE]
     judged = [item for item in session.items if item.get_closest_marker("requirement")]
-    state.judging = bool(judged)
     timed = any(catalogue.load()[item.get_closest_marker("requirement").args[0]].is_timed for item in judged)
     if timed and getattr(session.config.option, "numprocesses", None):
         raise pytest.UsageError("The latency and memory classes run one at a time: leave out -n, or deselect them.")
+    for item in judged:
+        for role in set(catalogue.ROLES) & params_of(item).keys():
+            found = state.connected(role, params_of(item)[role])
+            if isinstance(found, BadConnection):
+                raise pytest.UsageError(str(found))
 
 
 @pytest.fixture
@@ -233,7 +239,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     state = session.config.stash[STATE]
     if state.is_worker or not state.writer_open:
         return
-    code = state.finish()
+    code = state.finish(reports=not session.config.getoption("--rtc-records-only"))
     if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         others_failed = session.testsfailed > state.failed_items
         session.exitstatus = ExitCode.UNEXPECTED if others_failed else code
@@ -241,7 +247,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     state = config.stash[STATE]
-    if state.finished and not state.is_worker:
+    if state.finished and not config.getoption("--rtc-records-only"):
         from .report import summarise
 
         terminalreporter.section("rtconform")

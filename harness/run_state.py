@@ -57,7 +57,6 @@ class RunState:
         self.out = out
         self.is_worker = is_worker
         self.command = command
-        self.judging = False
         self.finished = False
         self.failed_items = 0
         self.named = {role: selection.short_names(texts) for role, texts in config.implementations().items()}
@@ -127,13 +126,7 @@ class RunState:
 
     def implementation(self, request: pytest.FixtureRequest, role: str) -> Implementation:
         """The implementation of an item, connected once per run; skips what it does not declare."""
-        name = request.param
-        if name not in self._connected:
-            try:
-                self._connected[name] = connect(self.named[role][name], role)
-            except Exception as error:
-                self._connected[name] = error
-        found = self._connected[name]
+        found = self.connected(role, request.param)
         if isinstance(found, Exception):
             raise found
         capability = catalogue.load()[request.node.get_closest_marker("requirement").args[0]].capability
@@ -141,6 +134,15 @@ class RunState:
         if capability is not None and capability not in declared:
             pytest.skip(f"not declared: {capability}")
         return found
+
+    def connected(self, role: str, name: str) -> Implementation | Exception:
+        """The implementation of that name, or what came in the way; tried once per run."""
+        if name not in self._connected:
+            try:
+                self._connected[name] = connect(self.named[role][name], role)
+            except Exception as error:
+                self._connected[name] = error
+        return self._connected[name]
 
     def result(self, item: pytest.Item, call: pytest.CallInfo) -> dict[str, Any]:
         """The result record of an item whose test has ended."""
@@ -202,7 +204,8 @@ class RunState:
 
     @property
     def writer_open(self) -> bool:
-        return self.judging and not self.finished
+        """Whether something has been judged that is not summed up yet."""
+        return self._writer is not None and not self.finished
 
     def write(self, properties: Iterable[tuple[str, Any]]) -> None:
         """Writes the records that an item carries."""
@@ -239,14 +242,15 @@ class RunState:
             )
         return self._writer
 
-    def finish(self) -> ExitCode:
+    def finish(self, *, reports: bool) -> ExitCode:
         """Closes the stream, writes the reports, and says what the run comes to."""
-        from . import report
-
         outcomes = [records.outcome_of(result) for result in self._results]
         code = exit_code(outcomes, self.config.classes or None)
         counts = {verdict.value: sum(o.verdict is verdict for o in outcomes) for verdict in Verdict}
         self._open().footer(counts=counts, standings=standings(outcomes), exit_code=int(code))
-        report.write_all(self.out)
         self.finished = True
+        if reports:
+            from . import report
+
+            report.write_all(self.out)
         return code

@@ -61,7 +61,7 @@ def short_name(connection: str) -> str:
         scripts = [word for word in words if Path(word).suffix]
         return Path((scripts or words or ["cmd"])[0]).stem
     if kind == "py":
-        return rest.rpartition(":")[2]
+        return rest.rpartition(":")[2].replace("_", "-")
     return connection
 
 

@@ -50,7 +50,7 @@ def _run(entries: Sequence[kill_matrix.Entry], out: Path, pytest_arguments: list
     options: dict[str, Any] = {"profile": "smoke", "out": str(out), "config": str(_no_settings(out))}
     for name in catalogue.ROLES:
         options[name] = [entry.connection for entry in entries if entry.role == name]
-    run_suite(options, [*pytest_arguments, "--tb=no", "-q", "--no-summary"])
+    run_suite(options, [*pytest_arguments, "--rtc-records-only", "--tb=no", "--no-summary"])
     try:
         return records.read(out).results
     except records.InvalidStream as error:

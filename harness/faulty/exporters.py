@@ -162,7 +162,7 @@ class ExpNanWritten(ToyExporter):
 
 class ExpInShapeFour(ToyExporter):
     def in_shape(self, width: int) -> list[int | None]:
-        return [1, 1, 1, width]
+        return [1, 1, 16, width]
 
 
 class ExpInShapeWrong(ToyExporter):
