@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from render import RATE, render
-from score import Note, Setting, Tune, notes_of, read_tunes, write_midi
+from score import Note, Setting, Tune, notes_of, pitch_of, read_tunes, triad, write_midi
 
 TOOLS = Path(__file__).resolve().parent
 FIXTURES = TOOLS.parent / "fixtures"
@@ -29,6 +29,10 @@ QUADRANTS = ((1, 1), (-1, -1), (-1, 1), (1, -1))
 # From dark to bright: the tonic's pitch class by valence, six keys a fifth apart.
 KEYS = (3, 10, 5, 0, 7, 2)
 SECONDS = 2.4
+CHORDS = 6
+GROOVE_BARS = 2
+PITCH_CLASSES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+DRUMS = {"kick": 36, "snare": 38, "hat": 42, "open": 46, "ride": 51, "rim": 37}
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,107 @@ def write_ogg(path: Path, samples: np.ndarray) -> None:
         shutil.copyfile(fresh, path)
 
 
+def perform(notes: list[Note], tune: Tune, character: Character, generator: np.random.Generator) -> list[Note]:
+    """The same notes with feeling: excited playing rushes and leans on the beat, calm playing drags and evens out."""
+    bar = tune.beats
+    played = []
+    for note in notes:
+        place = note.start % bar / bar
+        accent = 14 * character.loudness * (1 if place == 0 else -0.5 if note.start % 1 else 0)
+        swing = 0.05 * character.register if note.start % 1 else 0.0
+        rush = -0.05 * character.tempo + swing + generator.normal(0, 0.006)
+        velocity = note.velocity + accent + generator.normal(0, 2)
+        start = max(0.0, note.start + rush)
+        played.append(Note(start, note.length, note.pitch, max(1, min(127, round(velocity))), note.channel))
+    return played
+
+
+def make_midi() -> None:
+    """fixtures/datasets/midi: excerpts in a folder per composer or origin, with labels.json."""
+    folder, labels = FIXTURES / "datasets" / "midi", {}
+    generator = np.random.default_rng(SEED + 1)
+    for tune, variant, character in characters(read_tunes(TOOLS / "tunes.json"), SEED + 2):
+        setting = character.setting()
+        notes = excerpt(notes_of(tune, setting), 0, SECONDS * setting.bpm / 60)
+        name = f"{tune.name}/{variant + 1}.mid"
+        performed = perform(notes, tune, character, generator)
+        write_midi(folder / name, performed, setting.bpm, beats=tune.beats, title=tune.title, programs={0: 0, 1: 0})
+        labels[name] = {
+            "composition": tune.name,
+            "emotion": {"valence": character.valence, "arousal": character.arousal},
+        }
+    write_json(folder / "labels.json", labels)
+
+
+def make_chords() -> None:
+    """fixtures/datasets/chords: the tunes' melodies, each harmonised in the way that suits a character."""
+    progressions = []
+    for tune, variant, character in characters(read_tunes(TOOLS / "tunes.json"), SEED + 3):
+        mode = "major" if character.mode > 0 else "minor"
+        key = character.setting().tonic % 12
+        chords, melody = [], []
+        for start, beats, degree in tune.harmony[:CHORDS]:
+            root, quality = triad(degree, mode)
+            chords.append(PITCH_CLASSES[(key + root) % 12] + chord_colour(quality, degree, character.arousal))
+            over = [note for note in tune.melody if start <= note[0] < start + beats]
+            melody.append([pitch_of(d, r, mode, 60 + key) for _, _, d, r in over[:2]])
+        progressions.append(
+            {
+                "name": f"{tune.name}-{variant + 1}",
+                "composition": tune.name,
+                "seconds_per_chord": 0.4,
+                "emotion": {"valence": character.valence, "arousal": character.arousal},
+                "chords": chords,
+                "melody": melody,
+            }
+        )
+    write_json(FIXTURES / "datasets" / "chords" / "progressions.json", {"progressions": progressions})
+
+
+def chord_colour(quality: str, degree: int, arousal: float) -> str:
+    """Calm harmony has sevenths, excited harmony plain triads; a dominant has its seventh in both."""
+    if degree == 5:
+        return "7"
+    if arousal < 0:
+        return "maj7" if quality == "maj" else "m7"
+    return "" if quality == "maj" else "m"
+
+
+def make_groove() -> None:
+    """fixtures/datasets/groove: drum beats in the styles of grooves.json, played with each style's feel, and info.csv."""
+    folder = FIXTURES / "datasets" / "groove"
+    generator = np.random.default_rng(SEED + 4)
+    rows = []
+    for style in json.loads((TOOLS / "grooves.json").read_text(encoding="utf-8"))["styles"]:
+        for take in range(5):
+            bpm = round(style["bpm"] * generator.uniform(0.93, 1.07))
+            notes = drum_notes(style, generator)
+            number = len(rows) + 1
+            name = f"drummer1/session1/{number}_{style['name'].replace('/', '-')}_{bpm}_beat_4-4.mid"
+            write_midi(folder / name, notes, bpm, beats=4, title=style["name"], programs={})
+            split = "validation" if take == 4 else "train"
+            seconds = round(4 * 60 / bpm * GROOVE_BARS, 3)
+            identity = f"drummer1/session1/{number}"
+            rows.append(("drummer1", "drummer1/session1", identity, style["name"], bpm, "beat", "4-4", name, "", seconds, split))
+    header = ("drummer", "session", "id", "style", "bpm", "beat_type", "time_signature", "midi_filename", "audio_filename")
+    write_csv(folder / "info.csv", (*header, "duration", "split"), rows)
+
+
+def drum_notes(style: dict, generator: np.random.Generator) -> list[Note]:
+    """Bars of a style's pattern: per drum sixteen digits of loudness (0 silent, 9 loudest), moved by the style's feel."""
+    notes = []
+    for bar in range(GROOVE_BARS):
+        for drum, pattern in style["drums"].items():
+            for step, digit in enumerate(pattern.replace(" ", "")):
+                if digit == "0":
+                    continue
+                late = style["lay_back"] + (style["swing"] if step % 2 else 0) + generator.normal(0, 0.03)
+                velocity = 20 + 11 * int(digit) + generator.normal(0, 4)
+                start = max(0.0, bar * 4 + (step + float(np.clip(late, -0.45, 0.45))) / 4)
+                notes.append(Note(start, 0.1, DRUMS[drum], int(np.clip(round(velocity), 1, 127)), 9))
+    return sorted(notes, key=lambda note: note.start)
+
+
 def write_csv(path: Path, header: tuple[str, ...], rows: list[tuple]) -> None:
     """A CSV table with Unix line ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +238,7 @@ def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-MAKERS = {"audio": make_audio}
+MAKERS = {"audio": make_audio, "midi": make_midi, "groove": make_groove, "chords": make_chords}
 
 
 def main(names: list[str]) -> None:

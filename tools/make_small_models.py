@@ -12,8 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from rtconform.harness.paths import FIXTURES
-from rtconform.harness.rtneural_json import Model, dumps
-from rtconform.harness.rtneural_json import grammar as g
+from rtconform.harness.rtneural_json import Model, dumps, grammar as g
 
 FOLDER = FIXTURES / "models" / "small"
 GAIN = 3.0
@@ -32,9 +31,9 @@ class Weights:
     def between(self, low: float, high: float, *shape: int) -> np.ndarray:
         return (low + (high - low) * self.random.random(shape)).astype(np.float32)
 
-    def dense(self, inputs: int, outputs: int, activation: str = "", type: str = "dense") -> g.Dense:
+    def dense(self, inputs: int, outputs: int, activation: str = "", kind: str = "dense") -> g.Dense:
         kernel, bias = self.uniform(inputs, outputs, fan_in=inputs), self.uniform(outputs, fan_in=inputs)
-        return g.Dense(kernel, bias, activation, type)
+        return g.Dense(kernel, bias, activation, kind)
 
     def lstm(self, inputs: int, hidden: int) -> g.Lstm:
         shapes = ((inputs, 4 * hidden), (hidden, 4 * hidden), (4 * hidden,))
@@ -44,7 +43,9 @@ class Weights:
         shapes = ((inputs, 3 * hidden), (hidden, 3 * hidden), (2, 3 * hidden))
         return g.Gru(*(self.uniform(*shape, fan_in=hidden) for shape in shapes))
 
-    def conv1d(self, inputs: int, outputs: int, taps: int, dilation: int = 1, groups: int = 1, activation: str = "") -> g.Conv1d:
+    def conv1d(
+        self, inputs: int, outputs: int, taps: int, dilation: int = 1, groups: int = 1, activation: str = ""
+    ) -> g.Conv1d:
         fan_in = taps * inputs // groups
         kernel = self.uniform(taps, inputs // groups, outputs, fan_in=fan_in)
         return g.Conv1d(kernel, self.uniform(outputs, fan_in=fan_in), dilation, groups, activation)
@@ -79,7 +80,12 @@ MODELS: dict[str, Callable[[Weights], tuple[g.Layer, ...]]] = {
     "dense": lambda w: (w.dense(3, 5),),
     "dense-one": lambda w: (w.dense(1, 1),),
     "dense-wide": lambda w: (w.dense(3, 17, "tanh"), w.dense(17, 7)),
-    "dense-activations": lambda w: (w.dense(3, 5, "tanh"), w.dense(5, 7, "relu"), w.dense(7, 4, "sigmoid"), w.dense(4, 6, "elu")),
+    "dense-activations": lambda w: (
+        w.dense(3, 5, "tanh"),
+        w.dense(5, 7, "relu"),
+        w.dense(7, 4, "sigmoid"),
+        w.dense(4, 6, "elu"),
+    ),
     "dense-softmax": lambda w: (w.dense(3, 7, "softmax"),),
     "time-distributed-dense": lambda w: (w.dense(3, 5, "tanh", "time-distributed-dense"), w.dense(5, 3)),
     "lstm": lambda w: (w.lstm(3, 5),),
@@ -92,7 +98,10 @@ MODELS: dict[str, Callable[[Weights], tuple[g.Layer, ...]]] = {
     "gru-wide": lambda w: (w.gru(3, 17),),
     "gru-stacked": lambda w: (w.gru(3, 5), w.gru(5, 7)),
     "conv1d": lambda w: (w.conv1d(3, 5, taps=4),),
-    "conv1d-dilated": lambda w: (w.conv1d(3, 5, taps=3, dilation=2), w.conv1d(5, 7, taps=2, dilation=5, activation="tanh")),
+    "conv1d-dilated": lambda w: (
+        w.conv1d(3, 5, taps=3, dilation=2),
+        w.conv1d(5, 7, taps=2, dilation=5, activation="tanh"),
+    ),
     "conv1d-groups": lambda w: (w.conv1d(6, 4, taps=3, dilation=2, groups=2),),
     "conv2d": lambda w: (w.conv2d(7, 2, 3, taps=2, window=3, dilation=2, stride=1, padding="valid"),),
     "conv2d-same": lambda w: (w.conv2d(7, 1, 3, taps=3, window=4, dilation=1, stride=2, padding="same"),),
@@ -100,7 +109,10 @@ MODELS: dict[str, Callable[[Weights], tuple[g.Layer, ...]]] = {
     "prelu-shared": lambda w: (w.dense(3, 5), w.prelu(5, shared=True)),
     "batchnorm": lambda w: (w.dense(3, 5), w.batchnorm(5)),
     "batchnorm-not-affine": lambda w: (w.dense(3, 5), w.batchnorm(5, affine=False)),
-    "batchnorm2d": lambda w: (w.conv2d(5, 1, 3, taps=1, window=3, dilation=1, stride=1, padding="valid"), w.batchnorm2d(3, 3)),
+    "batchnorm2d": lambda w: (
+        w.conv2d(5, 1, 3, taps=1, window=3, dilation=1, stride=1, padding="valid"),
+        w.batchnorm2d(3, 3),
+    ),
     **{f"activation-{name}": _activation_behind_dense(name) for name in g.ACTIVATIONS},
 }
 

@@ -17,6 +17,7 @@ import debian
 import steps
 
 OLDEST_CMAKE = (3, 25)
+SYSTEM_HEADERS = Path("/usr/include")
 COMPILERS = {"CXX": ("c++", "g++", "clang++"), "CC": ("cc", "gcc", "clang")}
 
 
@@ -89,11 +90,12 @@ def sentences(missing: list) -> str:
 def find_compilers(unpacked: Path) -> str:
     """The C++ compiler that CMake will take, tried on a C++17 program; the C compiler beside it."""
     del unpacked
-    for variable in ("CC", "CXX"):
-        name = {"CC": "a C", "CXX": "a C++17"}[variable]
+    for variable, language in (("CXX", "C++17"), ("CC", "C")):
         command = _compiler(variable)
         if command is None:
-            raise steps.Missing(f"Expected {name} compiler, found none of {', '.join(COMPILERS[variable])} on PATH")
+            looked_for = os.environ.get(variable) or ", ".join(COMPILERS[variable])
+            raise steps.Missing(f"Expected a {language} compiler, found none by the name of {looked_for} on PATH")
+    command = _compiler("CXX")
     source = "#include <optional>\nint main() { return std::optional<int>{0}.value(); }\n"
     if complaint := _compile(source):
         raise steps.Missing(f"Expected a C++17 compiler, found {shlex.join(command)}, which says: {complaint}")
@@ -116,7 +118,14 @@ def find_cmake(unpacked: Path) -> str:
 
 
 def find_json_headers(unpacked: Path) -> str:
-    if _compile("#include <nlohmann/json_fwd.hpp>\n", unpacked):
+    if _compiler("CXX") is None:
+        # Without a compiler, where it would look: one message for what is missing, not one for each thing behind it.
+        found = any(
+            (folder / "nlohmann" / "json.hpp").is_file() for folder in (SYSTEM_HEADERS, unpacked / "usr" / "include")
+        )
+    else:
+        found = _compile("#include <nlohmann/json_fwd.hpp>\n", unpacked) is None
+    if not found:
         raise steps.Missing("Expected the headers of nlohmann::json, found no <nlohmann/json.hpp>")
     return "nlohmann::json"
 
@@ -125,7 +134,9 @@ def find_python_headers(unpacked: Path) -> str:
     """Python.h of the Python that runs this; Debian keeps it in a package of its own."""
     if python_include(unpacked) is None:
         folder = sysconfig.get_path("include", vars={"installed_base": sysconfig.get_config_var("installed_base")})
-        raise steps.Missing(f"Expected the headers of Python {sysconfig.get_python_version()}, found no Python.h in {folder}")
+        raise steps.Missing(
+            f"Expected the headers of Python {sysconfig.get_python_version()}, found no Python.h in {folder}"
+        )
     return f"Python.h {sysconfig.get_python_version()}"
 
 

@@ -13,6 +13,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,7 +66,9 @@ def set_up(unpacked: Path) -> None:
     with work.step("Compiler, CMake and headers"):
         found = needs.get(unpacked, LOGS / "apt.log")
         work.outcome(", ".join(found))
-    packages = stamps.digest_of(REQUIREMENTS, ["core.txt", "environment.txt"], sys.version, platform.platform(), str(ROOT))
+    packages = stamps.digest_of(
+        REQUIREMENTS, ["core.txt", "environment.txt"], sys.version, platform.platform(), str(ROOT)
+    )
     with work.step("Python packages, into .tox/rtconform"):
         if not done.holds("packages", packages):
             done.drop("packages", "rtconform")
@@ -136,7 +139,7 @@ def build_loaders(unpacked: Path) -> str:
 
 
 @contextmanager
-def alone():
+def alone() -> Iterator[None]:
     """Holds the set-up of this checkout against another one that runs at the same time."""
     try:
         import fcntl

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,7 +43,7 @@ class Steps:
         self._outcome = "done"
 
     @contextmanager
-    def step(self, title: str):
+    def step(self, title: str) -> Iterator[None]:
         """One step; `outcome()` within it says how it went, and `done` is said otherwise."""
         self._number += 1
         self._outcome = "done"
@@ -69,7 +70,12 @@ def run(command: list, log: Path, *, env: "dict | None" = None, cwd: "Path | Non
     started = time.monotonic()
     with log.open("w", encoding="utf-8", errors="replace") as output:
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=cwd, env={**os.environ, **(env or {})}
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
         )
         try:
             while True:
@@ -102,7 +108,9 @@ def _failure(command: list, status: int, log: Path) -> Exception:
         )
     first = next((number for number, line in enumerate(lines) if COMPLAINT.search(line)), len(lines) - SHOWN_LINES)
     shown = "\n".join(f"    {line}" for line in lines[max(first, 0) :][:SHOWN_LINES])
-    return Failed(f"`{named}` ended with status {status}; all it said is in {log}, and what matters is perhaps\n{shown}")
+    return Failed(
+        f"`{named}` ended with status {status}; all it said is in {log}, and what matters is perhaps\n{shown}"
+    )
 
 
 def _last_line(log: Path, width: int = 80) -> str:

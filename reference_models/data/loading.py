@@ -8,7 +8,10 @@ from pathlib import Path
 
 from ..errors import ConfigError, DataError
 from .audio_folder import read_audio_folder
+from .chord_json import read_progressions
+from .groove_midi import read_grooves
 from .items import Reading, Splits, cut
+from .midi_folder import read_dynamics, read_melodies
 from .splits import split_recordings
 
 BUNDLED = "bundled:"
@@ -17,6 +20,9 @@ BUNDLED_FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "datasets"
 # kind → model → reader. A reader takes the folder and the limit in seconds.
 READERS: dict[str, dict[str, Callable[..., Reading]]] = {
     "audio-folder": {"EmotionRecognizer": read_audio_folder},
+    "midi-folder": {"MelodyTransformer": read_melodies, "DynamicsEngine": read_dynamics},
+    "groove-midi": {"GroovePredictor": read_grooves},
+    "chord-json": {"HarmonyPredictor": read_progressions},
 }
 KEYS = ("kind", "path", "max_items", "max_seconds")
 

@@ -60,3 +60,13 @@ def label(value: object, name: str, where: str) -> float:
             "or correct the row"
         )
     return number
+
+
+def emotion(entry: object, where: str) -> tuple[float, float]:
+    """Valence and arousal of an entry such as `{"emotion": {"valence": 0.3, "arousal": -0.5}}`; `DataError` otherwise."""
+    found = entry.get("emotion") if isinstance(entry, dict) else entry
+    if not isinstance(found, dict):
+        raise DataError(
+            f'{where}: expected "emotion": {{"valence": …, "arousal": …}}, found {found!r}; add it to the entry'
+        )
+    return label(found.get("valence"), "valence", where), label(found.get("arousal"), "arousal", where)

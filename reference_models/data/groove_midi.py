@@ -1,0 +1,96 @@
+"""The layout of the Groove MIDI data set: info.csv and drum performances in MIDI.
+
+Columns used: `id, style, bpm, beat_type, time_signature, midi_filename, split`. The style before the slash ("funk" of
+"funk/groove1") and the tempo stand in for emotion labels, which this data set hasn't got: style_emotions.json.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+from .embedding import heard_embedding
+from .feature_cache import file_sha256
+from .features import RATE, frame_count, frame_ends
+from .items import Reading, Recording
+from .midi import Song, read_midi
+from .performance import bar_at, bar_profile, played
+from .tables import read_csv, read_json
+
+INFO = "info.csv"
+COLUMNS = ("id", "style", "bpm", "beat_type", "time_signature", "midi_filename", "split")
+SPLITS = {"train": "training", "validation": "validation", "test": "test"}
+STYLE_EMOTIONS = Path(__file__).with_name("style_emotions.json")
+STEPS = 16
+MEDIUM_BPM = 110.0
+
+
+def groove_targets(song: Song, frames: int) -> np.ndarray:
+    """The groove of the bar around each frame, float32 `[frames, 32]` in [-1, 1].
+
+    0-15 timing of the hits on each sixteenth, 0 on the grid and -1 or 1 half a sixteenth early or late; 16-31 their mean
+    velocity, from -1 (no hit) to 1 (127).
+    """
+    where, bars = played(song), len(song.bars) - 1
+    timing = np.nan_to_num(bar_profile(2.0 * where.deviation, where, bars, STEPS), nan=0.0)
+    velocity = np.nan_to_num(bar_profile(2.0 * song.velocity / 127.0 - 1.0, where, bars, STEPS), nan=-1.0)
+    return np.hstack([timing, velocity])[bar_at(song, frame_ends(frames))].astype(np.float32)
+
+
+def groove_emotion(style: tuple[float, float], bpm: float) -> tuple[float, float]:
+    """Valence of the style; arousal midway between the style's and the tempo's (110 bpm is 0, an octave more is 1)."""
+    tempo = float(np.clip(np.log2(bpm / MEDIUM_BPM), -1.0, 1.0))
+    return style[0], (style[1] + tempo) / 2
+
+
+def read_grooves(folder: Path, *, max_seconds: float | None = None) -> Reading:
+    """The beats in 4/4 of a folder, with the data set's own split; the rest is left out with the reason.
+
+    A fill has no groove to learn, and other metres have no sixteen sixteenths. Raises `DataError` for a tempo that
+    isn't one or an unknown split.
+    """
+    styles = read_json(STYLE_EMOTIONS)["styles"]
+    recordings, left_out = [], []
+    for line, row in read_csv(folder / INFO, required=COLUMNS):
+        where, name = f"{folder / INFO}, line {line}", row["midi_filename"]
+        bpm, split = _tempo(row["bpm"], where), row["split"]
+        if split and split not in SPLITS:
+            raise DataError(f"{where}: expected a split of {', '.join(SPLITS)}, found {split!r}; correct the row")
+        style = row["style"].split("/")[0]
+        if reason := _unusable(row, style, styles):
+            left_out.append((name, f"{where}: {reason}"))
+            continue
+        try:
+            song = read_midi(folder / name)
+        except DataError as error:
+            left_out.append((name, str(error)))
+            continue
+        seconds = song.seconds if max_seconds is None else min(song.seconds, max_seconds)
+        frames = frame_count(round(seconds * RATE))
+        valence, arousal = groove_emotion(styles[style], bpm)
+        heard = heard_embedding(name, valence, arousal, frames)
+        digest = file_sha256(folder / name)
+        recordings.append(Recording(name, row["id"], digest, heard, groove_targets(song, frames), SPLITS.get(split)))
+    return Reading(tuple(recordings), tuple(left_out))
+
+
+def _unusable(row: dict[str, str], style: str, styles: dict) -> str | None:
+    if row["beat_type"] != "beat":
+        return f"a {row['beat_type'] or 'row without beat_type'}, not a beat"
+    if row["time_signature"] != "4-4":
+        return f"its time signature is {row['time_signature']!r}, not 4-4"
+    if style not in styles:
+        return f"no emotion is known for the style {style!r}; add it to {STYLE_EMOTIONS.name}"
+    return None
+
+
+def _tempo(text: str, where: str) -> float:
+    try:
+        bpm = float(text)
+    except ValueError:
+        bpm = 0.0
+    if not 10.0 <= bpm <= 1000.0:
+        raise DataError(f"{where}: expected bpm from 10 to 1000, found {text!r}; correct the row")
+    return bpm
