@@ -74,7 +74,7 @@ def load_goldens(folder: Path = STORED) -> list[Golden]:
 
 
 def find(model_path: Path) -> Golden | None:
-    """The golden of a model file: from the folder `golden` beside it, or from the suite's own; None if there is none."""
+    """The golden of a model file: from the folder `golden` beside it, or the suite's own, or None."""
     model_path = Path(model_path).resolve()
     for folder in (model_path.parent / "golden", STORED):
         if not (folder / MANIFEST).is_file():
@@ -103,7 +103,12 @@ def check(folder: Path = STORED) -> list[Result]:
 
 
 def add(
-    model_path: Path, folder: Path | None = None, *, frames: int = FRAMES, seed: int = 0, inputs: np.ndarray | None = None
+    model_path: Path,
+    folder: Path | None = None,
+    *,
+    frames: int = FRAMES,
+    seed: int = 0,
+    inputs: np.ndarray | None = None,
 ) -> Golden:
     """Make a golden for a model file and store it, in the folder `golden` beside the file unless told otherwise.
 
@@ -138,7 +143,10 @@ def regenerate(folder: Path = STORED, *, accept: list[str] | str = ()) -> list[C
     folder = Path(folder)
     manifest = _manifest(folder)
     if accept != "all" and (unknown := sorted(set(accept) - set(manifest["goldens"]))):
-        raise GoldenError(f"No golden named {', '.join(unknown)} in {folder}: expected some of {', '.join(sorted(manifest['goldens']))}.")
+        raise GoldenError(
+            f"No golden named {', '.join(unknown)} in {folder}: "
+            f"expected some of {', '.join(sorted(manifest['goldens']))}."
+        )
     changes = []
     for name, record in sorted(manifest["goldens"].items()):
         change = _regenerated(folder, manifest, name, record, accept == "all" or name in accept)
@@ -164,7 +172,9 @@ def _regenerated(folder: Path, manifest: dict, name: str, record: dict, accepted
     elif record["signal"] == "noise":
         inputs = signals.noise(record["frames"], model.input_size, seed=record["seed"])
     else:
-        raise GoldenError(f"The inputs of {name} were given, not made from a seed, and don't fit its model any more: add it anew.")
+        raise GoldenError(
+            f"The inputs of {name} were given, not made from a seed, and don't fit its model any more: add it anew."
+        )
     outputs = _torch_outputs(model, inputs)
     difference = _difference(outputs, stored.outputs) if stored is not None else float("inf")
     cause = damage or _cause(record, model_path, moved=difference >= SAME)
@@ -182,7 +192,11 @@ def _cause(record: dict, model_path: Path, *, moved: bool) -> str:
     if not moved:
         return ""
     now, then = _versions(), record["made_with"]
-    differing = [f"{package} {then.get(package)} became {version}" for package, version in now.items() if version != then.get(package)]
+    differing = [
+        f"{package} {then.get(package)} became {version}"
+        for package, version in now.items()
+        if version != then.get(package)
+    ]
     return " and ".join(differing) or "this machine computes something else from the same file, inputs and versions"
 
 
@@ -204,7 +218,11 @@ def _checked(folder: Path, name: str, record: dict) -> Result:
     if problem := changed(golden, golden.model_path):
         return Result(name, False, problem, float("inf"))
     difference = _difference(evaluate(read(golden.model_path), golden.inputs), golden.outputs)
-    problem = "" if difference < ORACLE else f"The oracle differs by {difference:.2g} of the outputs' scale, expected less than {ORACLE:g}."
+    problem = (
+        ""
+        if difference < ORACLE
+        else f"The oracle differs by {difference:.2g} of the outputs' scale, expected less than {ORACLE:g}."
+    )
     return Result(name, not problem, problem, difference)
 
 
@@ -213,14 +231,20 @@ def _manifest(folder: Path) -> dict:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise GoldenError(f"Expected goldens in {folder}, but there is no {MANIFEST}: `rtconform golden add MODEL` makes one.") from None
+        raise GoldenError(
+            f"Expected goldens in {folder}, but there is no {MANIFEST}: `rtconform golden add MODEL` makes one."
+        ) from None
     except (OSError, ValueError) as error:
         raise GoldenError(f"{path} can't be read: {error}") from None
     if manifest.get("version") != 1 or not isinstance(manifest.get("goldens"), dict):
-        raise GoldenError(f"{path}: expected a manifest of version 1 with goldens, found version {manifest.get('version')!r}.")
+        raise GoldenError(
+            f"{path}: expected a manifest of version 1 with goldens, found version {manifest.get('version')!r}."
+        )
     for name, record in manifest["goldens"].items():
         if missing := [key for key in _KEYS if key not in record]:
-            raise GoldenError(f"{path}: golden {name!r} lacks {', '.join(missing)}: restore the file, or add the golden anew.")
+            raise GoldenError(
+                f"{path}: golden {name!r} lacks {', '.join(missing)}: restore the file, or add the golden anew."
+            )
     return manifest
 
 
@@ -235,11 +259,15 @@ def _load(folder: Path, name: str, record: dict) -> Golden:
         raise GoldenError(f"The golden {path} can't be read: {error}") from None
     for tensor in ("inputs", "outputs"):
         if tensor not in tensors or _array_hash(tensors[tensor]) != record[f"{tensor}_sha256"]:
-            raise GoldenError(f"The {tensor} in {path} are not those of the manifest: restore the file, or regenerate it.")
+            raise GoldenError(
+                f"The {tensor} in {path} are not those of the manifest: restore the file, or regenerate it."
+            )
     return Golden(name, (folder / record["model"]).resolve(), tensors["inputs"], tensors["outputs"], record)
 
 
-def _store(folder: Path, manifest: dict, name: str, record: dict, model_path: Path, inputs: np.ndarray, outputs: np.ndarray) -> None:
+def _store(
+    folder: Path, manifest: dict, name: str, record: dict, model_path: Path, inputs: np.ndarray, outputs: np.ndarray
+) -> None:
     from safetensors.numpy import save
 
     manifest["goldens"][name] = {
@@ -262,10 +290,10 @@ def _replace(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
     except BaseException:
-        os.unlink(temporary)
+        Path(temporary).unlink()
         raise
 
 
@@ -288,4 +316,6 @@ def _file_hash(path: Path) -> str:
 
 
 def _array_hash(array: np.ndarray) -> str:
-    return hashlib.sha256(f"{array.dtype.str}{list(array.shape)}".encode() + np.ascontiguousarray(array).tobytes()).hexdigest()
+    return hashlib.sha256(
+        f"{array.dtype.str}{list(array.shape)}".encode() + np.ascontiguousarray(array).tobytes()
+    ).hexdigest()

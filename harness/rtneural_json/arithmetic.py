@@ -3,8 +3,8 @@
 Values are float64 arrays [runs, frames, channels]. Run 0 is never perturbed. An operation of float32 arithmetic returns
 z(1 + δ), |δ| ≤ u; Monte Carlo arithmetic (Parker 1997) draws δ evenly from ±u. A dot product of n terms holds 2n such
 operations, and drawing each would cost more than the judgement is worth. Their sum is drawn at once instead: to first
-order it is normal with variance u²/3 · (Σ tᵢ² + Σ sₖ²), over the products tᵢ and the partial sums sₖ. The magnitudes are
-those of run 0, which makes them a few matrix products for all frames together.
+order it is normal with variance u²/3 · (Σ tᵢ² + Σ sₖ²), over the products tᵢ and the partial sums sₖ. The magnitudes
+are those of run 0, which makes them a few matrix products for all frames together.
 """
 
 import numpy as np
@@ -57,7 +57,7 @@ class MonteCarlo:
         self._random = np.random.Generator(np.random.SFC64(seed))
 
     def dot_spread(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-        """The standard deviation of the error of x @ kernel. x [frames, n] of run 0, kernel [n, out] -> [frames, out]."""
+        """The standard deviation [frames, out] of the error of x @ kernel: x [frames, n] of run 0, kernel [n, out]."""
         n, out = kernel.shape
         block = -(-n // _CHECKPOINTS)
         blocks = -(-n // block)

@@ -1,4 +1,4 @@
-"""The error budget: how far a correct implementation of a numeric class may be from the oracle, and the judgement by it.
+"""The error budget: how far a correct implementation may be from the oracle, and the judgement by it.
 
 The bound follows the model's own gain: Monte Carlo runs of the oracle with float32 rounding give the spread s of each
 output (root mean square distance from the unperturbed run), and outputs y are accepted if |e| ≤ 10 (s + u|y|) + 2⁻¹²⁶
@@ -37,9 +37,9 @@ class Value:
 class Judgement:
     """What became of outputs under a budget. Frames and outputs are counted from 0.
 
-    error_in_budgets is the largest error as a part of its bound, of both bounds (ok: at most 1). worst_frame is where the
-    elementwise bound is used up most; first_bad_frame and first_bad_output are None if ok. expected and got, error_ulp
-    (in float32 units in the last place) and neighbours belong to the first bad output, or to the worst one if ok.
+    error_in_budgets is the largest error as a part of its bound, of both bounds (ok: at most 1). worst_frame is where
+    the elementwise bound is used up most; first_bad_frame and first_bad_output are None if ok. expected and got,
+    error_ulp (in float32 units in the last place) and neighbours are of the first bad output, or of the worst if ok.
     """
 
     ok: bool
@@ -80,7 +80,13 @@ class Budget:
 
 
 def budget(
-    model: Model, frames: np.ndarray, numeric_class: str = "f32", seed: int = 0, *, runs: int = RUNS, reset_each_frame: bool = False
+    model: Model,
+    frames: np.ndarray,
+    numeric_class: str = "f32",
+    seed: int = 0,
+    *,
+    runs: int = RUNS,
+    reset_each_frame: bool = False,
 ) -> Budget:
     """The budget of a model for frames [T, in] from zero state. Raises ValueError for an unknown numeric class."""
     kind = find_class(numeric_class)

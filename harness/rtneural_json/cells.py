@@ -1,4 +1,4 @@
-"""One evaluator per layer type: [runs, frames, in] -> [runs, frames, out] in float64, keeping its state between calls."""
+"""One evaluator per layer type: [runs, frames, in] -> [runs, frames, out] in float64, state kept between calls."""
 
 from collections.abc import Callable
 
@@ -37,7 +37,9 @@ class _Prelu(Evaluator):
 
 
 class _BatchNorm(Evaluator):
-    def __init__(self, layer: grammar.BatchNorm | grammar.BatchNorm2d, arithmetic: Arithmetic, reset_each_frame: bool) -> None:
+    def __init__(
+        self, layer: grammar.BatchNorm | grammar.BatchNorm2d, arithmetic: Arithmetic, reset_each_frame: bool
+    ) -> None:
         repeats = getattr(layer, "features", 1)
         size = layer.mean.size
         ones, zeros = np.ones(size), np.zeros(size)
@@ -46,13 +48,17 @@ class _BatchNorm(Evaluator):
         variance = layer.variance.astype(np.float64)
         # The sum, the root and the quotient are rounded once, when the layer is loaded: one factor for all frames.
         rounded = variance + float(layer.epsilon)
-        scale = gamma / np.sqrt(rounded * arithmetic.factor((1, size), OPERATION)) * arithmetic.factor((1, size), np.sqrt(2) * OPERATION)
+        scale = (
+            gamma
+            / np.sqrt(rounded * arithmetic.factor((1, size), OPERATION))
+            * arithmetic.factor((1, size), np.sqrt(2) * OPERATION)
+        )
         self.scale = np.tile(scale, repeats) if np.ndim(scale) == 1 else np.tile(scale, (1, 1, repeats))
         self.mean, self.beta = np.tile(layer.mean.astype(np.float64), repeats), np.tile(beta, repeats)
         self.arithmetic, self.width = arithmetic, layer.output_size
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        # scale · (x - mean) + beta and scale · x + (beta - scale · mean) are both in use: the second rounds larger terms.
+        # scale · (x - mean) + beta and scale · x + (beta - scale · mean) are both in use; the second rounds more.
         factor = lambda: self.arithmetic.factor(x.shape[1:], OPERATION)  # noqa: E731
         shifted = x * factor() - self.mean * factor()
         return (self.scale * shifted * factor() + self.beta) * factor()
@@ -68,7 +74,7 @@ def _history(x: np.ndarray, past: np.ndarray, taps: int, dilation: int) -> tuple
 
 class _Conv1d(Evaluator):
     def __init__(self, layer: grammar.Conv1d, arithmetic: Arithmetic, reset_each_frame: bool) -> None:
-        taps, per_group, out = layer.kernel.shape
+        taps, _, out = layer.kernel.shape
         self.kernel = layer.kernel.astype(np.float64)
         self.bias = layer.bias.astype(np.float64)
         self.taps, self.dilation, self.groups = taps, layer.dilation, layer.groups
@@ -87,8 +93,10 @@ class _Conv1d(Evaluator):
         kernels = np.split(self.kernel, self.groups, axis=2)
         biases = np.split(self.bias, self.groups)
         outputs = [
-            affine(seen[:, :, :, g].reshape(runs, frames, -1), kernel.reshape(-1, kernel.shape[2]), bias, self.arithmetic)
-            for g, (kernel, bias) in enumerate(zip(kernels, biases))
+            affine(
+                seen[:, :, :, g].reshape(runs, frames, -1), kernel.reshape(-1, kernel.shape[2]), bias, self.arithmetic
+            )
+            for g, (kernel, bias) in enumerate(zip(kernels, biases, strict=True))
         ]
         return activate(self.activation, np.concatenate(outputs, axis=2), self.arithmetic)
 
@@ -113,7 +121,8 @@ class _Conv2d(Evaluator):
         seen = seen.reshape(runs, frames, self.taps, layer.features_in, layer.filters_in)
         seen = np.pad(seen, ((0, 0), (0, 0), (0, 0), self._padding(), (0, 0)))
         windows = [
-            seen[:, :, :, f * layer.stride : f * layer.stride + self.window].reshape(runs, frames, -1) for f in range(layer.features_out)
+            seen[:, :, :, f * layer.stride : f * layer.stride + self.window].reshape(runs, frames, -1)
+            for f in range(layer.features_out)
         ]
         stacked = np.stack(windows, axis=2).reshape(runs, frames * layer.features_out, -1)
         y = affine(stacked, self.kernel, self.bias, self.arithmetic).reshape(runs, frames, layer.output_size)

@@ -61,7 +61,10 @@ class Dense(Layer):
 
 @dataclass(frozen=True, eq=False)
 class Conv1d(Layer):
-    """Causal convolution over frames, stride 1. kernel [K, in / groups, out], bias [out]; kernel[K-1] meets the newest frame."""
+    """Causal convolution over frames, stride 1. kernel [K, in / groups, out], bias [out].
+
+    kernel[K-1] meets the newest frame; the history in front of the first frame is zero.
+    """
 
     array_names: ClassVar = ("kernel", "bias")
     kernel: np.ndarray
@@ -130,7 +133,7 @@ def conv2d_features_out(features_in: int, kernel_size: int, stride: int, padding
 
 @dataclass(frozen=True, eq=False)
 class Gru(Layer):
-    """kernel [in, 3H], recurrent [H, 3H], bias [2, 3H]; gates z, r, h; bias row 0 goes with the input, row 1 with the state."""
+    """kernel [in, 3H], recurrent [H, 3H], bias [2, 3H]; gates z, r, h; bias row 0 is the input's, row 1 the state's."""
 
     array_names: ClassVar = ("kernel", "recurrent", "bias")
     kernel: np.ndarray
@@ -184,7 +187,7 @@ class Prelu(Layer):
 
 @dataclass(frozen=True, eq=False)
 class BatchNorm(Layer):
-    """y = gamma / √(variance + epsilon) · (x - mean) + beta. Arrays [size]; gamma and beta may both be None (1 and 0)."""
+    """y = gamma / √(variance + epsilon) · (x - mean) + beta. Arrays [size]; gamma and beta may be None (1, 0)."""
 
     array_names: ClassVar = ("gamma", "beta", "mean", "variance")
     gamma: np.ndarray | None
@@ -240,7 +243,18 @@ class Activation(Layer):
     output_size = input_size
 
 
-LAYER_TYPES = ("dense", "time-distributed-dense", "conv1d", "conv2d", "gru", "lstm", "prelu", "batchnorm", "batchnorm2d", "activation")
+LAYER_TYPES = (
+    "dense",
+    "time-distributed-dense",
+    "conv1d",
+    "conv2d",
+    "gru",
+    "lstm",
+    "prelu",
+    "batchnorm",
+    "batchnorm2d",
+    "activation",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -269,7 +283,7 @@ def identical(one: Model, other: Model) -> bool:
     """Whether two models agree in structure and in every bit of every number."""
     if one.input_size != other.input_size or len(one.layers) != len(other.layers):
         return False
-    return all(_same_layer(a, b) for a, b in zip(one.layers, other.layers))
+    return all(_same_layer(a, b) for a, b in zip(one.layers, other.layers, strict=True))
 
 
 def _same_layer(a: Layer, b: Layer) -> bool:

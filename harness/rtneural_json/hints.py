@@ -6,7 +6,18 @@ from collections.abc import Callable
 from .grammar import ACTIVATIONS, LAYER_TYPES
 from .numbers import Shape
 
-_ACTIVATIONS_ELSEWHERE = ("gelu", "selu", "silu", "swish", "softplus", "softsign", "hardtanh", "leaky_relu", "leakyrelu", "log_softmax")
+_ACTIVATIONS_ELSEWHERE = (
+    "gelu",
+    "selu",
+    "silu",
+    "swish",
+    "softplus",
+    "softsign",
+    "hardtanh",
+    "leaky_relu",
+    "leakyrelu",
+    "log_softmax",
+)
 _TYPES_ELSEWHERE = {
     "linear": "a torch Linear is a dense layer, its weight transposed",
     "leaky_relu": "a LeakyReLU is a prelu with one alpha",
@@ -14,7 +25,7 @@ _TYPES_ELSEWHERE = {
     "batchnorm1d": "a torch BatchNorm1d is batchnorm",
     "batch_norm": "write batchnorm",
     "dropout": "dropout does nothing when a model runs: leave it out",
-    "unknown": "RTNeural's Keras exporter writes this for a layer it couldn't name: the model can't be expressed as it is",
+    "unknown": "RTNeural's Keras exporter writes this for a layer it can't name: the model can't be expressed",
 }
 
 
@@ -30,7 +41,9 @@ def type_hint(kind: object) -> str:
     if lower in ACTIVATIONS:
         return f'write {{"type": "activation", "activation": "{lower}", …}}'
     near = difflib.get_close_matches(lower, LAYER_TYPES, n=1)
-    return f'did you mean "{near[0]}"?' if near else "RTNeural skips a layer that it doesn't know: the model would lack it"
+    return (
+        f'did you mean "{near[0]}"?' if near else "RTNeural skips a layer that it doesn't know: the model would lack it"
+    )
 
 
 def activation_hint(name: object) -> str:
@@ -43,7 +56,11 @@ def activation_hint(name: object) -> str:
     if lower in ACTIVATIONS:
         return f'activations are lower case: "{lower}"'
     if lower in _ACTIVATIONS_ELSEWHERE:
-        slope = ", but a prelu layer with one alpha is the same" if "leaky" in lower else ": such a model can't be expressed"
+        slope = (
+            ", but a prelu layer with one alpha is the same"
+            if "leaky" in lower
+            else ": such a model can't be expressed"
+        )
         return f"RTNeural JSON has no {lower}{slope}"
     near = difflib.get_close_matches(lower, ACTIVATIONS, n=1)
     return f'did you mean "{near[0]}"?' if near else "RTNeural crashes on an activation that it doesn't know"
@@ -61,7 +78,13 @@ def matrix_hint(*shape: int | None) -> Callable[[Shape], str]:
             return "one pair of brackets too many"
         if len(shape) == 2 and found == (shape[0] * shape[1],):
             return "the matrix is flattened"
-        if len(shape) == 3 and len(found) == 3 and found[1] * (shape[1] or 1) and found[1] != shape[1] and found[0::2] == shape[0::2]:
+        if (
+            len(shape) == 3
+            and len(found) == 3
+            and found[1] * (shape[1] or 1)
+            and found[1] != shape[1]
+            and found[0::2] == shape[0::2]
+        ):
             return "the second axis is the input size divided by groups: is groups missing or wrong?"
         if len(shape) == 2 and len(found) == 2 and found[1] == shape[1]:
             return "rows are inputs: does the size of the layer in front, or in_shape, fit?"

@@ -40,14 +40,18 @@ def size_of(shape: object, path: str, findings: Findings) -> int | None:
         elif size is not None:
             size *= entry
     if size is not None and size > grammar.MAX_SIZE:
-        findings.fault(path, f"a size of at most {grammar.MAX_SIZE}", f"{size} (four entries: the size is the third times the fourth)")
+        findings.fault(
+            path,
+            f"a size of at most {grammar.MAX_SIZE}",
+            f"{size} (four entries: the size is the third times the fourth)",
+        )
         size = None
     return size
 
 
 @dataclass
 class RawLayer:
-    """A layer's JSON object together with where it stands and what is known of its sizes (None: unknown after a fault)."""
+    """A layer's JSON object together with where it stands and what is known of its sizes (None after a fault)."""
 
     members: dict
     path: str
@@ -80,7 +84,12 @@ class RawLayer:
             if np.isfinite(rounded) and rounded >= 0:
                 return rounded
         found = describe(value) if "epsilon" in self.members else "no such key"
-        self.fault("epsilon", "a number of at least 0, such as 1e-05", found, "it is the eps of the torch module, not part of its state_dict")
+        self.fault(
+            "epsilon",
+            "a number of at least 0, such as 1e-05",
+            found,
+            "it is the eps of the torch module, not part of its state_dict",
+        )
         return None
 
     def activation(self) -> str:
@@ -89,7 +98,9 @@ class RawLayer:
         value = self.members.get("activation", "")
         if value == "" or (type(value) is str and value in grammar.ACTIVATIONS):
             return value
-        self.fault("activation", f'one of {", ".join(grammar.ACTIVATIONS)}, or ""', describe(value), activation_hint(value))
+        self.fault(
+            "activation", f'one of {", ".join(grammar.ACTIVATIONS)}, or ""', describe(value), activation_hint(value)
+        )
         return ""
 
     def no_activation(self) -> None:
@@ -98,7 +109,7 @@ class RawLayer:
         value = self.members.get("activation", "")
         kind = self.members["type"]
         if value == "tanh" and kind in ("lstm", "gru"):
-            note = f'"tanh" is taken for the cell\'s own tanh, as Keras means it; a tanh behind the {kind} needs an activation layer'
+            note = f'"tanh" is taken for the cell\'s own, as Keras means it; one behind it needs an activation layer'
             self.findings.note(child(self.path, "activation"), note)
         elif value != "":
             hint = f'RTNeural ignores it on {kind}: put {{"type": "activation", …}} behind this layer'
@@ -127,8 +138,12 @@ class RawLayer:
             return "bias_ih and bias_hh are two arrays in torch: write their sum as one"
         return ""
 
-    def array(self, weights: list, index: int, shape: Shape, axes: str, explain: Callable[[Shape], str]) -> np.ndarray | None:
-        return float32_array(weights[index], shape, f"{self.path}.weights[{index}]", self.findings, axes=axes, explain=explain)
+    def array(
+        self, weights: list, index: int, shape: Shape, axes: str, explain: Callable[[Shape], str]
+    ) -> np.ndarray | None:
+        return float32_array(
+            weights[index], shape, f"{self.path}.weights[{index}]", self.findings, axes=axes, explain=explain
+        )
 
 
 def read_layer(raw: RawLayer) -> grammar.Layer | None:
@@ -150,7 +165,9 @@ def _judge_other_keys(raw: RawLayer) -> None:
     unread = [key for key in raw.members if key not in raw.read_keys]
     for key in unread:
         neutral = _NOBODY_READS.get(key)
-        if neutral is not None and not any(raw.members[key] == value and type(raw.members[key]) is type(value) for value in neutral):
+        if neutral is not None and not any(
+            raw.members[key] == value and type(raw.members[key]) is type(value) for value in neutral
+        ):
             hint = f"RTNeural JSON can't express it on {raw.members['type']}: such a model can't be exported"
             raw.fault(key, f"nothing, or {describe(neutral[0])}", describe(raw.members[key]), hint)
     harmless = [key for key in unread if key not in _NOBODY_READS]
@@ -163,7 +180,9 @@ def _dense(raw: RawLayer) -> grammar.Layer | None:
     weights = raw.weights(2, meaning="kernel [in][out] and bias [out]")
     if weights is None:
         return None
-    kernel = raw.array(weights, 0, (raw.input_size, raw.output_size), "in × out", matrix_hint(raw.input_size, raw.output_size))
+    kernel = raw.array(
+        weights, 0, (raw.input_size, raw.output_size), "in × out", matrix_hint(raw.input_size, raw.output_size)
+    )
     bias = raw.array(weights, 1, (raw.output_size,), "out", bias_hint(raw.output_size))
     return None if kernel is None or bias is None else grammar.Dense(kernel, bias, activation, raw.members["type"])
 
@@ -214,7 +233,11 @@ def _conv2d(raw: RawLayer) -> grammar.Layer | None:
         if features_out < 1:
             raw.fault("kernel_size_feature", f"at most {features_in}, the number of features", f"{feature}")
         elif raw.output_size and features_out * filters_out != raw.output_size:
-            raw.fault("shape", f"{features_out} features · {filters_out} filters = {features_out * filters_out}", f"{raw.output_size}")
+            raw.fault(
+                "shape",
+                f"{features_out} features · {filters_out} filters = {features_out * filters_out}",
+                f"{raw.output_size}",
+            )
     weights = raw.weights(2, meaning="kernel [Kt][Kf][in][out] and bias [out]")
     if weights is None:
         return None
@@ -226,7 +249,9 @@ def _conv2d(raw: RawLayer) -> grammar.Layer | None:
     return grammar.Conv2d(kernel, bias, features_in, dilation, stride, padding, activation)
 
 
-def _recurrent(raw: RawLayer, gates: int, cell: type, bias_shape: Callable[[int | None], Shape], bias_axes: str) -> grammar.Layer | None:
+def _recurrent(
+    raw: RawLayer, gates: int, cell: type, bias_shape: Callable[[int | None], Shape], bias_axes: str
+) -> grammar.Layer | None:
     raw.no_activation()
     weights = raw.weights(3, meaning=f"kernel [in][{gates}H], recurrent kernel [H][{gates}H] and bias")
     if weights is None:
@@ -262,7 +287,9 @@ def _prelu(raw: RawLayer) -> grammar.Layer | None:
         return None
     alphas = weights[0]
     shared = type(alphas) is list and len(alphas) == 1 and type(alphas[0]) is list and len(alphas[0]) == 1
-    alpha = raw.array(weights, 0, (1, 1 if shared else size), "1 × size, or [1][1] for one shared alpha", bias_hint(size))
+    alpha = raw.array(
+        weights, 0, (1, 1 if shared else size), "1 × size, or [1][1] for one shared alpha", bias_hint(size)
+    )
     return None if alpha is None or size is None else grammar.Prelu(alpha[0], size)
 
 
@@ -291,7 +318,11 @@ def _batchnorm2d(raw: RawLayer) -> grammar.Layer | None:
         product = f"{features} · {filters} = {features * filters}"
         raw.fault("num_features_in", f"num_features_in · num_filters_in = {size}, the input size", product)
     arrays = _batchnorm_arrays(raw, filters, "filters")
-    return None if arrays is None or epsilon is None or features is None else _checked_norm(raw, grammar.BatchNorm2d(*arrays, epsilon, features))
+    return (
+        None
+        if arrays is None or epsilon is None or features is None
+        else _checked_norm(raw, grammar.BatchNorm2d(*arrays, epsilon, features))
+    )
 
 
 def _checked_norm(raw: RawLayer, layer: grammar.BatchNorm | grammar.BatchNorm2d) -> grammar.Layer:
@@ -300,9 +331,14 @@ def _checked_norm(raw: RawLayer, layer: grammar.BatchNorm | grammar.BatchNorm2d)
     if (layer.variance.astype(np.float64) + float(layer.epsilon) <= 0).any():
         lowest = f"{layer.variance.min():.9g} with epsilon {layer.epsilon:.9g}"
         hint = "are the arrays in the order gamma, beta, mean, variance?"
-        raw.findings.fault(f"{raw.path}.{place}", "variance + epsilon above 0, since the layer divides by its root", lowest, hint)
+        raw.findings.fault(
+            f"{raw.path}.{place}", "variance + epsilon above 0, since the layer divides by its root", lowest, hint
+        )
     elif negative.size:
-        raw.findings.note(f"{raw.path}.{place}[{negative[0]}]", "a negative variance, made up for by a large epsilon: is it what was trained?")
+        raw.findings.note(
+            f"{raw.path}.{place}[{negative[0]}]",
+            "a negative variance, made up for by a large epsilon: is it what was trained?",
+        )
     return layer
 
 
@@ -311,7 +347,12 @@ def _activation(raw: RawLayer) -> grammar.Layer | None:
     kind = raw.activation()
     if kind == "" and raw.members.get("activation", "") == "":
         found = "no such key" if "activation" not in raw.members else 'the text ""'
-        raw.fault("activation", f"one of {', '.join(grammar.ACTIVATIONS)}", found, "RTNeural skips such a layer in silence: leave it out")
+        raw.fault(
+            "activation",
+            f"one of {', '.join(grammar.ACTIVATIONS)}",
+            found,
+            "RTNeural skips such a layer in silence: leave it out",
+        )
     raw.weights(0, meaning="an activation layer has none")
     return None if size is None else grammar.Activation(kind, size)
 

@@ -67,7 +67,9 @@ def _case(record: dict) -> Case:
     types = tuple(dict.fromkeys(layer["type"] for layer in layers))
     phases = frozenset(record["phase"])
     changes = tuple(record.get("change", ()))
-    return Case(record["id"], record["requirement"], record["says"], phases, base, record.get("text", ""), changes, types)
+    return Case(
+        record["id"], record["requirement"], record["says"], phases, base, record.get("text", ""), changes, types
+    )
 
 
 def _changed(text: str, changes: tuple[dict, ...]) -> str:
@@ -126,7 +128,7 @@ def _copy(tree: object, change: dict) -> None:
 
 def _transpose(tree: object, change: dict) -> None:
     container, key = _place(tree, change["at"])
-    container[key] = [list(column) for column in zip(*container[key])]
+    container[key] = [list(column) for column in zip(*container[key], strict=True)]
 
 
 def _repeat(tree: object, change: dict) -> None:

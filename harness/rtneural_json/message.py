@@ -14,7 +14,11 @@ def format_report(report: Report, path: str | os.PathLike, *, lines: int = _LINE
     """What `rtconform validate` prints for one file: at most `lines` lines, with the number of faults left out."""
     name = os.fspath(path)
     if report.ok:
-        text = [f"{name}: valid RTNeural JSON: {_summary(report.model)}"] if report.model else [f"{name}: valid RTNeural JSON"]
+        text = (
+            [f"{name}: valid RTNeural JSON: {_summary(report.model)}"]
+            if report.model
+            else [f"{name}: valid RTNeural JSON"]
+        )
     else:
         count = len(report.faults)
         text = [f"{name}: INVALID: {count} fault{'s' if count > 1 else ''}"]
@@ -29,7 +33,9 @@ def format_report(report: Report, path: str | os.PathLike, *, lines: int = _LINE
     if hidden := len(report.faults) - shown:
         text.append(f"  … and {hidden} more fault{'s' if hidden > 1 else ''}")
     for note in report.notes:
-        wrapped = textwrap.wrap(f"note {note.json_path}: {note.message}", _WIDTH, initial_indent="  ", subsequent_indent="       ")
+        wrapped = textwrap.wrap(
+            f"note {note.json_path}: {note.message}", _WIDTH, initial_indent="  ", subsequent_indent="       "
+        )
         if len(text) + len(wrapped) <= lines:
             text += wrapped
     return "\n".join(text)

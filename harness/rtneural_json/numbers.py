@@ -1,7 +1,7 @@
 """Nested JSON arrays to float32, with every wrong length and every wrong value named by its JSON path."""
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
+from fractions import Fraction
 from itertools import chain
 
 import numpy as np
@@ -20,12 +20,18 @@ class DecimalsNeeded(Exception):
 
 
 def float32_array(
-    value: object, shape: Shape, path: str, findings: Findings, *, axes: str, explain: Callable[[Shape], str] = lambda shape: ""
+    value: object,
+    shape: Shape,
+    path: str,
+    findings: Findings,
+    *,
+    axes: str,
+    explain: Callable[[Shape], str] = lambda shape: "",
 ) -> np.ndarray | None:
     """The array at `path` as float32 of exactly this shape, each number the float32 nearest to its decimal.
 
-    axes names the axes for messages ("in × out"); explain gets the shape found instead, and returns a hint. Returns None
-    if there were faults. Raises DecimalsNeeded if the tree has to be parsed again with its decimals kept.
+    axes names the axes for messages ("in × out"); explain gets the shape found instead, and returns a hint. Returns
+    None if there were faults. Raises DecimalsNeeded if the tree has to be parsed again with its decimals kept.
     """
     flat = _flatten(value, shape)
     if flat is None:
@@ -77,7 +83,7 @@ def _nearest(doubles: np.ndarray, leaves: Sequence[float]) -> np.ndarray:
         leaf = leaves[index]
         if type(leaf) is float:
             raise DecimalsNeeded
-        numbers[index] = _nearest_to_decimal(Decimal(leaf.text) if isinstance(leaf, DecimalFloat) else Decimal(leaf))
+        numbers[index] = _nearest_to(Fraction(leaf.text if isinstance(leaf, DecimalFloat) else leaf))
     return numbers
 
 
@@ -86,24 +92,28 @@ def _double(numbers: np.ndarray) -> np.ndarray:
     return np.clip(numbers.astype(np.float64), -(2.0**128), 2.0**128)
 
 
-def _nearest_to_decimal(number: Decimal) -> np.float32:
+def _nearest_to(number: Fraction) -> np.float32:
     with np.errstate(over="ignore"):
         near = np.float32(float(number))
     candidates = np.array([near, np.nextafter(near, np.float32(-np.inf)), np.nextafter(near, np.float32(np.inf))])
-    distances = [abs(Decimal(place) - number) for place in _double(candidates)]
+    distances = [abs(Fraction(float(place)) - number) for place in _double(candidates)]
     # At equal distances the even mantissa wins.
     odd = candidates.view(np.uint32) & 1
-    return min(zip(distances, odd, candidates), key=lambda candidate: candidate[:2])[2]
+    return min(zip(distances, odd, candidates, strict=True), key=lambda candidate: candidate[:2])[2]
 
 
-def _report_overflow(numbers: np.ndarray, doubles: np.ndarray, shape: tuple[int, ...], path: str, findings: Findings) -> None:
+def _report_overflow(
+    numbers: np.ndarray, doubles: np.ndarray, shape: tuple[int, ...], path: str, findings: Findings
+) -> None:
     bad = np.nonzero(~np.isfinite(numbers))[0]
     for index in bad[:_MOST_PER_ARRAY]:
         place = "".join(f"[{i}]" for i in np.unravel_index(index, shape))
         found = f"{doubles[index]:.6g}" if np.isfinite(doubles[index]) else "a number beyond even a double"
         findings.fault(path + place, "a number that float32 can hold (up to 3.4028235e38)", found)
     if len(bad) > _MOST_PER_ARRAY:
-        findings.fault(path, "numbers that float32 can hold", f"{len(bad) - _MOST_PER_ARRAY} more beyond it in this array")
+        findings.fault(
+            path, "numbers that float32 can hold", f"{len(bad) - _MOST_PER_ARRAY} more beyond it in this array"
+        )
 
 
 def uniform_shape(value: object) -> tuple[int, ...] | None:
@@ -131,7 +141,11 @@ def _report_structure(
     value: object, shape: Shape, path: str, findings: Findings, axes: str, explain: Callable[[Shape], str]
 ) -> None:
     found = uniform_shape(value)
-    matches = found is not None and len(found) == len(shape) and all(want in (None, have) for want, have in zip(shape, found))
+    matches = (
+        found is not None
+        and len(found) == len(shape)
+        and all(want in (None, have) for want, have in zip(shape, found, strict=True))
+    )
     if found is not None and (not matches or 0 in found):
         findings.fault(path, shape_text(shape, axes), shape_text(found), explain(found))
         matches = len(found) == len(shape)
@@ -142,7 +156,9 @@ def _report_structure(
         matches = True
     if matches:
         before = len(findings.faults)
-        hidden = _descend(value, shape if found is None else (None,) * len(shape), path, findings, before + _MOST_PER_ARRAY)
+        hidden = _descend(
+            value, shape if found is None else (None,) * len(shape), path, findings, before + _MOST_PER_ARRAY
+        )
         if hidden:
             findings.fault(path, shape_text(shape, axes), f"{hidden} more places in this array that don't fit")
 

@@ -1,4 +1,4 @@
-"""Numeric classes: what an implementation may do to weights and arithmetic, as data, and the exact weight transforms."""
+"""Numeric classes: what may be done to weights and arithmetic, as data, and the exact weight transforms."""
 
 import dataclasses
 import functools
@@ -27,7 +27,11 @@ class NumericClass:
     def transform(self, model: Model) -> Model:
         """The model with the weights that this class computes with, exactly."""
         change = _WEIGHT_TRANSFORMS[self.weights]
-        return model if change is None else Model(model.input_size, tuple(_changed(layer, change) for layer in model.layers))
+        return (
+            model
+            if change is None
+            else Model(model.input_size, tuple(_changed(layer, change) for layer in model.layers))
+        )
 
 
 @functools.cache

@@ -12,7 +12,9 @@ from .faults import PARSE, READ, Findings, child, quote
 MAX_BYTES = 2**30
 
 # A prefix of a literal or a number, which is what a cut inside one leaves behind.
-_CUT_TOKEN = re.compile(r"(?:t(?:r(?:u)?)?|f(?:a(?:l(?:s)?)?)?|n(?:u(?:l)?)?|-?[0-9]*\.?[0-9]*(?:[eE][-+]?[0-9]*)?)\s*\Z")
+_CUT_TOKEN = re.compile(
+    r"(?:t(?:r(?:u)?)?|f(?:a(?:l(?:s)?)?)?|n(?:u(?:l)?)?|-?[0-9]*\.?[0-9]*(?:[eE][-+]?[0-9]*)?)\s*\Z"
+)
 
 _BINARY = (
     (b"PK\x03\x04", "a zip archive, such as torch.save writes (.pt, .pth)"),
@@ -31,7 +33,7 @@ class DecimalFloat(float):
 
     __slots__ = ("text",)
 
-    def __new__(cls, text: str) -> "DecimalFloat":
+    def __new__(cls, text: str) -> "DecimalFloat":  # noqa: PYI034 (typing.Self comes with 3.11)
         number = super().__new__(cls, text)
         number.text = text
         return number
@@ -42,7 +44,7 @@ class NonFiniteLiteral(float):
 
     __slots__ = ("text",)
 
-    def __new__(cls, text: str) -> "NonFiniteLiteral":
+    def __new__(cls, text: str) -> "NonFiniteLiteral":  # noqa: PYI034 (as above)
         number = super().__new__(cls, text)
         number.text = text
         return number
@@ -58,7 +60,7 @@ def read_bytes(path: str | os.PathLike, findings: Findings) -> bytes | None:
     """The content of a regular file, or None and a fault of phase read."""
     expected = "a readable RTNeural JSON file"
     try:
-        mode = os.stat(path)
+        mode = Path(path).stat()
         if stat.S_ISDIR(mode.st_mode):
             findings.fault("$", expected, "a directory", "name a file inside it", READ)
         elif not stat.S_ISREG(mode.st_mode):
@@ -82,7 +84,9 @@ def decode(data: bytes, findings: Findings) -> str | None:
         findings.fault("$", "a JSON object", found, "was writing it interrupted?", PARSE)
         return None
     if kind := _binary_kind(data):
-        findings.fault("$", "JSON text in UTF-8", kind, _EXPORT_HINT if "text" not in kind else "save it as plain UTF-8", PARSE)
+        findings.fault(
+            "$", "JSON text in UTF-8", kind, _EXPORT_HINT if "text" not in kind else "save it as plain UTF-8", PARSE
+        )
         return None
     try:
         return data.decode("utf-8")
@@ -127,7 +131,10 @@ def parse(text: str, findings: Findings, *, keep_decimals: bool = False) -> obje
         return NonFiniteLiteral(literal)
 
     decoder = json.JSONDecoder(
-        object_pairs_hook=unique, parse_constant=non_finite, parse_int=_integer, parse_float=DecimalFloat if keep_decimals else None
+        object_pairs_hook=unique,
+        parse_constant=non_finite,
+        parse_int=_integer,
+        parse_float=DecimalFloat if keep_decimals else None,
     )
     try:
         tree = decoder.decode(text)
@@ -135,7 +142,12 @@ def parse(text: str, findings: Findings, *, keep_decimals: bool = False) -> obje
         _report_syntax(text, error, findings)
         return None
     except RecursionError:
-        findings.fault("$", "a model file, nested some 6 levels deep", "arrays or objects nested hundreds of levels deep", phase=PARSE)
+        findings.fault(
+            "$",
+            "a model file, nested some 6 levels deep",
+            "arrays or objects nested hundreds of levels deep",
+            phase=PARSE,
+        )
         return None
     if blemishes:
         _report_blemishes(tree, findings)
@@ -143,8 +155,8 @@ def parse(text: str, findings: Findings, *, keep_decimals: bool = False) -> obje
 
 
 def _integer(digits: str) -> int | float:
-    # Python refuses to convert integers of thousands of digits; as a float they are merely too large, and said to be.
-    return int(digits) if len(digits) < 400 else float(digits)
+    # Python converts no text of thousands of digits to an integer, and no integer of 309 digits to a float.
+    return int(digits) if len(digits) < 300 else float(digits)
 
 
 def _report_syntax(text: str, error: json.JSONDecodeError, findings: Findings) -> None:
@@ -152,7 +164,13 @@ def _report_syntax(text: str, error: json.JSONDecodeError, findings: Findings) -
     rest = text[error.pos : error.pos + 400]
     if error.msg.startswith("Extra data"):
         found = f"more text at {place}: {quote(rest, 40)}"
-        findings.fault("$", "nothing behind the closing brace", found, "was the file written over a longer one, or two files joined?", PARSE)
+        findings.fault(
+            "$",
+            "nothing behind the closing brace",
+            found,
+            "was the file written over a longer one, or two files joined?",
+            PARSE,
+        )
     elif error.msg.startswith("Unterminated string") or _CUT_TOKEN.match(text, error.pos):
         end = text.rstrip()
         line, column = end.count("\n") + 1, len(end) - end.rfind("\n")
@@ -178,11 +196,13 @@ def _report_blemishes(tree: object, findings: Findings) -> None:
                 hint = "readers disagree on which one counts: keep one"
                 findings.fault(child(path, name), "each name once", "the name twice or more in one object", hint, PARSE)
         elif isinstance(value, NonFiniteLiteral):
-            findings.fault(path, "a finite number", value.text, "JSON has no NaN and no infinity: the weights are broken", PARSE)
+            findings.fault(
+                path, "a finite number", value.text, "JSON has no NaN and no infinity: the weights are broken", PARSE
+            )
 
 
 def _walk(tree: object) -> Iterator[tuple[str, object]]:
-    """Every value with its JSON path, in the order of the file; iterative, since a file may be nested deeper than our stack."""
+    """Every value with its JSON path, in the order of the file; iterative, since files may be nested deeply."""
     pending = [("$", tree)]
     while pending:
         path, value = pending.pop()

@@ -35,9 +35,11 @@ class _Recurrent(Evaluator):
             hidden = np.vstack([before, outputs[0, :-1]])
             if self.forget:
                 hidden = np.zeros_like(hidden)
-            perturbed, perturbed_state = self._steps(driven[1:], [s[1:] for s in self.state], self._noise(x[0], hidden, driven[0]))
+            perturbed, perturbed_state = self._steps(
+                driven[1:], [s[1:] for s in self.state], self._noise(x[0], hidden, driven[0])
+            )
             outputs = np.concatenate([outputs, perturbed])
-            state = [np.concatenate(pair) for pair in zip(state, perturbed_state)]
+            state = [np.concatenate(pair) for pair in zip(state, perturbed_state, strict=True)]
         self.state = state
         return outputs
 
@@ -49,7 +51,9 @@ class _Recurrent(Evaluator):
         """Perturbations [runs - 1, frames, …], from the inputs, hidden states in front, and W x + b of run 0."""
         raise NotImplementedError
 
-    def _steps(self, driven: np.ndarray, state: list[np.ndarray], noise: tuple[np.ndarray, ...] | None) -> tuple[np.ndarray, list[np.ndarray]]:
+    def _steps(
+        self, driven: np.ndarray, state: list[np.ndarray], noise: tuple[np.ndarray, ...] | None
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
         """Outputs [runs, frames, H] and the state behind the last frame."""
         raise NotImplementedError
 
@@ -73,9 +77,16 @@ class Lstm(_Recurrent):
         spread = np.hypot(spread, arithmetic.sum_spread(total))
         strengths = np.repeat([_SIGMOID_TIMES, _SIGMOID_TIMES, TANH, _SIGMOID_TIMES], size)
         gates = self._factor(frames, 4 * size, strengths)
-        return arithmetic.draw(spread)[1:], gates, self._factor(frames, size, OPERATION), self._factor(frames, size, TANH)
+        return (
+            arithmetic.draw(spread)[1:],
+            gates,
+            self._factor(frames, size, OPERATION),
+            self._factor(frames, size, TANH),
+        )
 
-    def _steps(self, driven: np.ndarray, state: list[np.ndarray], noise: tuple[np.ndarray, ...] | None) -> tuple[np.ndarray, list[np.ndarray]]:
+    def _steps(
+        self, driven: np.ndarray, state: list[np.ndarray], noise: tuple[np.ndarray, ...] | None
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
         runs, frames, _ = driven.shape
         size = self.hidden
         outputs = np.empty((runs, frames, size))
@@ -120,9 +131,18 @@ class Gru(_Recurrent):
         gates = self._factor(frames, 2 * size, np.repeat([SIGMOID, _SIGMOID_TIMES], size))
         candidate = self._factor(frames, size, float(np.hypot(TANH, np.sqrt(2) * OPERATION)))
         kept = self._factor(frames, size, OPERATION)
-        return arithmetic.draw(from_input)[1:], arithmetic.draw(from_state)[1:], gates, candidate, kept, self._factor(frames, size, OPERATION)
+        return (
+            arithmetic.draw(from_input)[1:],
+            arithmetic.draw(from_state)[1:],
+            gates,
+            candidate,
+            kept,
+            self._factor(frames, size, OPERATION),
+        )
 
-    def _steps(self, driven: np.ndarray, state: list[np.ndarray], noise: tuple[np.ndarray, ...] | None) -> tuple[np.ndarray, list[np.ndarray]]:
+    def _steps(
+        self, driven: np.ndarray, state: list[np.ndarray], noise: tuple[np.ndarray, ...] | None
+    ) -> tuple[np.ndarray, list[np.ndarray]]:
         runs, frames, _ = driven.shape
         size = self.hidden
         outputs = np.empty((runs, frames, size))

@@ -40,7 +40,7 @@ def compare(model: Model, spec: dict) -> tuple[Fault, ...]:
         wanted = " → ".join(f"{stage['type']} {stage['output']}" for stage in expected)
         has = " → ".join(f"{stage['type']} {stage['output']}" for _, stage in found)
         faults.append(Fault("$.layers", f"{len(expected)} layers: {wanted}", f"{len(found)}: {has}"))
-    for (path, have), want in zip(found, expected):
+    for (path, have), want in zip(found, expected, strict=False):
         for key in ("type", "input", "output", "activation"):
             if have[key] != want.get(key, ""):
                 faults.append(Fault(f"{path}.{_MEMBER[key]}", _worded(key, want.get(key, "")), _worded(key, have[key])))
@@ -64,6 +64,11 @@ def _stages(model: Model) -> list[tuple[str, dict]]:
             stages[-1][1]["activation"] = layer.activation
             continue
         kind = "dense" if isinstance(layer, grammar.Dense) else layer.type
-        stage = {"type": kind, "input": layer.input_size, "output": layer.output_size, "activation": getattr(layer, "activation", "")}
+        stage = {
+            "type": kind,
+            "input": layer.input_size,
+            "output": layer.output_size,
+            "activation": getattr(layer, "activation", ""),
+        }
         stages.append((f"$.layers[{index}]", stage))
     return stages

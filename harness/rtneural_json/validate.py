@@ -67,10 +67,17 @@ def _model(tree: dict, findings: Findings) -> Model | None:
     layers = tree.get("layers")
     if type(layers) is not list or not layers:
         found = describe(layers) if "layers" in tree else "no such key"
-        findings.fault("$.layers", "an array of at least one layer", found, "a model without layers has no output" if layers == [] else "")
+        findings.fault(
+            "$.layers",
+            "an array of at least one layer",
+            found,
+            "a model without layers has no output" if layers == [] else "",
+        )
         return None
     if type(tree.get("in_shape")) is list and len(tree["in_shape"]) == 4 and input_size:
-        findings.note("$.in_shape", f"four entries: RTNeural multiplies the last two, so a frame has {input_size} inputs")
+        findings.note(
+            "$.in_shape", f"four entries: RTNeural multiplies the last two, so a frame has {input_size} inputs"
+        )
     read_layers = _layers(layers, input_size, findings)
     return None if findings.faults or input_size is None else Model(input_size, tuple(read_layers))
 

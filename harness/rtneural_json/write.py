@@ -9,7 +9,7 @@ from .grammar import Layer, Model
 
 
 def dumps(model: Model) -> str:
-    """A model as canonical JSON text: one line per layer key and matrix row, each number the shortest that reads back."""
+    """A model as canonical JSON text: a line per key and matrix row, each number the shortest that reads back."""
     layers = ",\n".join(_layer(layer) for layer in model.layers)
     return f'{{\n"in_shape": [null, null, {model.input_size}],\n"layers": [\n{layers}\n]\n}}\n'
 
@@ -22,7 +22,12 @@ def shortest(number: np.float32) -> str:
 
 
 def _layer(layer: Layer) -> str:
-    members = {"type": layer.type, "activation": getattr(layer, "activation", ""), "shape": _shape(layer), **_extras(layer)}
+    members = {
+        "type": layer.type,
+        "activation": getattr(layer, "activation", ""),
+        "shape": _shape(layer),
+        **_extras(layer),
+    }
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in members.items()]
     if isinstance(layer, (grammar.BatchNorm, grammar.BatchNorm2d)):
         lines.append(f'"epsilon": {shortest(layer.epsilon)}')

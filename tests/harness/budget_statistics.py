@@ -1,0 +1,138 @@
+"""How safe and how tight the error budget is, over random models: the numbers of docs/RTNEURAL_JSON.md.
+
+    python -m tests.harness.budget_statistics [models per family] [--rtneural]
+
+With --rtneural the three RTNeural backends are judged too (they are built on the first call).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from rtconform.harness import signals
+from rtconform.harness.rtneural_json import Budget, Model, budget, dumps, grammar
+
+from .models import FAMILIES, random_model
+from .plain_float32 import ORDERS, Plain
+
+FRAMES = 64
+
+
+def draws(family: str, count: int, seed: int = 0) -> Iterator[tuple[Model, np.ndarray, Budget]]:
+    """Random models with frames and budget; chaotic ones are drawn again."""
+    random = np.random.default_rng([seed, FAMILIES.index(family)])
+    while count:
+        model = random_model(random, family)
+        frames = signals.noise(FRAMES, model.input_size, seed=int(random.integers(2**31)), amplitude=2.0)
+        allowed = budget(model, frames, seed=int(random.integers(2**31)))
+        if not allowed.chaotic:
+            count -= 1
+            yield model, frames, allowed
+
+
+def changed(model: Model, change: Callable[[np.ndarray], np.ndarray]) -> Model:
+    """The model with every array changed."""
+    layers = [
+        dataclasses.replace(layer, **{name: change(array) for name, array in layer.arrays.items()})
+        for layer in model.layers
+    ]
+    return Model(model.input_size, tuple(layers))
+
+
+def to_digits(digits: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Rounding to so many significant decimal digits, as a careless exporter prints."""
+    return np.vectorize(lambda number: np.float32(f"{number:.{digits - 1}e}"), otypes=[np.float32])
+
+
+def to_mantissa(bits: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Rounding to a mantissa of so many stored bits."""
+
+    def change(array: np.ndarray) -> np.ndarray:
+        mantissa, exponent = np.frexp(array.astype(np.float64))
+        return np.ldexp(np.rint(mantissa * 2.0 ** (bits + 1)) / 2.0 ** (bits + 1), exponent).astype(np.float32)
+
+    return change
+
+
+def to_half(array: np.ndarray) -> np.ndarray:
+    """Rounding to binary16."""
+    return array.astype(np.float16).astype(np.float32)
+
+
+def pade_tanh(x: np.ndarray) -> np.ndarray:
+    """The fast tanh of many plugins, a Padé approximant good to 0.024."""
+    square = x * x
+    approximant = x * (np.float32(27) + square) / (np.float32(27) + np.float32(9) * square)
+    return np.clip(approximant, np.float32(-1), np.float32(1))
+
+
+WRONG_WEIGHTS = {
+    "binary16 weights": to_half,
+    "10-bit mantissas": to_mantissa(10),
+    "5-digit weights": to_digits(5),
+    "6-digit weights": to_digits(6),
+    "7-digit weights": to_digits(7),
+}
+
+
+def has_tanh(model: Model) -> bool:
+    """Whether the outputs depend on a tanh."""
+    return any(isinstance(layer, (grammar.Lstm, grammar.Gru)) for layer in model.layers) or any(
+        getattr(layer, "activation", "") == "tanh" for layer in model.layers
+    )
+
+
+def _row(name: str, used: list[float], ok: list[bool]) -> str:
+    p50, p99, largest = np.percentile(used, 50), np.percentile(used, 99), max(used)
+    return f"| {name} | {len(used)} | {sum(ok)} | {p50:.3g} | {p99:.3g} | {largest:.3g} |"
+
+
+def _rtneural() -> dict[str, Callable[[Path, np.ndarray], np.ndarray]]:
+    from rtconform.harness.implementations import LoaderSession, connect
+    from rtconform.reference_models import loaders
+
+    def runner(connection: str) -> Callable[[Path, np.ndarray], np.ndarray]:
+        session = LoaderSession(connect(connection))
+
+        def process(path: Path, frames: np.ndarray) -> np.ndarray:
+            with session.load(path) as model:
+                return model.process(frames)
+
+        return process
+
+    return {name: runner(getattr(loaders, f"rtneural_{name}")()) for name in loaders.BACKENDS}
+
+
+def main(count: int, *, rtneural: bool) -> None:
+    backends = _rtneural() if rtneural else {}
+    print("| family: implementation | models | accepted | median error/budget | p99 | largest |")
+    print("|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for family in FAMILIES:
+            rows: dict[str, list[tuple[float, bool]]] = {}
+            for model, frames, allowed in draws(family, count):
+                outputs = {order: Plain(model, order).process(frames) for order in ORDERS}
+                for name, change in WRONG_WEIGHTS.items():
+                    outputs[name] = Plain(changed(model, change)).process(frames)
+                if has_tanh(model):
+                    outputs["Padé tanh"] = Plain(model, tanh=pade_tanh).process(frames)
+                path = Path(folder) / "model.json"
+                if backends:
+                    path.write_text(dumps(model), encoding="utf-8")
+                outputs |= {f"RTNeural {name}": process(path, frames) for name, process in backends.items()}
+                for name, output in outputs.items():
+                    judgement = allowed.judge(output)
+                    rows.setdefault(name, []).append((judgement.error_in_budgets, judgement.ok))
+            for name, results in rows.items():
+                print(_row(f"{family}: {name}", [used for used, _ in results], [ok for _, ok in results]), flush=True)
+
+
+if __name__ == "__main__":
+    numbers = [int(argument) for argument in sys.argv[1:] if argument.isdigit()]
+    main(numbers[0] if numbers else 200, rtneural="--rtneural" in sys.argv)
