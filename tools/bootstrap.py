@@ -9,10 +9,9 @@ from pathlib import Path
 import debian
 import stamps
 import steps
+from places import LOGS, REQUIREMENTS, ROOT, TOX, unpacked_packages
 
-ROOT = Path(__file__).resolve().parents[1]
-VENV = ROOT / ".tox" / "bootstrap"
-LOGS = ROOT / ".tox" / "logs"
+VENV = TOX / "bootstrap"
 OLDEST_PYTHON = (3, 10)
 
 
@@ -44,26 +43,38 @@ def private_tox() -> Path:
     work = steps.Steps(1)
     with work.step("tox, into .tox/bootstrap"):
         done.drop("tox")
-        make_venv_possible()
-        steps.run([sys.executable, "-m", "venv", "--clear", VENV], LOGS / "bootstrap-venv.log")
-        install = [VENV / "bin" / "python", "-m", "pip", "install", "-r", ROOT / "requirements" / "bootstrap.txt"]
+        pip = new_venv()
+        install = [*pip, "install", "-r", REQUIREMENTS / "bootstrap.txt"]
         steps.run(install, LOGS / "bootstrap-pip.log", env={"PIP_DISABLE_PIP_VERSION_CHECK": "1"})
         done.write("tox", digest)
     return tox
 
 
-def make_venv_possible() -> None:
-    """Debian ships Python without `ensurepip`, and so without a working `python3 -m venv`, unless asked."""
-    if importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv"):
-        return
+def new_venv() -> list:
+    """Makes the virtual environment; returns the command of a pip that installs into it.
+
+    Debian ships Python without `ensurepip`, and so without a pip for new environments, unless asked.
+    Raises steps.Missing if that can't be helped.
+    """
+    make = [sys.executable, "-m", "venv", "--clear", VENV]
+    log = LOGS / "bootstrap-venv.log"
     package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
-    debian.install([package], LOGS / "bootstrap-apt.log")
+    if has_ensurepip() or (debian.install([package], LOGS / "bootstrap-apt.log") and has_ensurepip()):
+        steps.run(make, log)
+        return [VENV / "bin" / "python", "-m", "pip"]
+    if debian.unpack("python3-pip-whl", unpacked_packages()):
+        for wheel in (unpacked_packages() / "usr" / "share" / "python-wheels").glob("pip-*.whl"):
+            steps.run([*make, "--without-pip"], log)
+            return [sys.executable, wheel / "pip", "--python", VENV / "bin" / "python"]
+    raise steps.Missing(
+        f"Expected a Python that can make virtual environments, found {sys.executable} without ensurepip; "
+        f"{debian.line_to_run(package)}."
+    )
+
+
+def has_ensurepip() -> bool:
     importlib.invalidate_caches()
-    if not importlib.util.find_spec("ensurepip"):
-        raise steps.Missing(
-            f"Expected a Python that can make virtual environments, found {sys.executable} without ensurepip; "
-            f"{debian.line_to_run(package)}"
-        )
+    return importlib.util.find_spec("ensurepip") is not None
 
 
 if __name__ == "__main__":

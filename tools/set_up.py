@@ -20,13 +20,10 @@ from pathlib import Path
 import needs
 import stamps
 import steps
+from places import LOGS, REQUIREMENTS, ROOT, TOX, cache_folder, unpacked_packages
 
-ROOT = Path(__file__).resolve().parents[1]
-TOX = ROOT / ".tox"
 VENV = TOX / "rtconform"
 PYTHON = VENV / "bin" / "python"
-LOGS = TOX / "logs"
-REQUIREMENTS = ROOT / "requirements"
 # What the build of rtconform's native half reads. Python files are not here: the install is editable.
 BUILD_INPUTS = ("pyproject.toml", "CMakeLists.txt", "harness/native/**/*", "harness/faulty/native/**/*")
 PIP = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
@@ -36,7 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Set up the environment of the conformance run and of the tests.")
     parser.add_argument("--check", action="store_true", help="only look for compiler, CMake and headers")
     arguments = parser.parse_args()
-    unpacked = cache_folder() / "debian"
+    unpacked = unpacked_packages()
     try:
         if arguments.check:
             found, missing = needs.look(needs.needs(), unpacked)
@@ -49,14 +46,6 @@ def main() -> int:
     except (steps.Missing, steps.Failed) as error:
         return steps.fail(error)
     return 0
-
-
-def cache_folder() -> Path:
-    """The documented cache folder: RTCONFORM_CACHE, else rtconform in XDG_CACHE_HOME or ~/.cache."""
-    if chosen := os.environ.get("RTCONFORM_CACHE"):
-        return Path(chosen).expanduser().resolve()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser().resolve() / "rtconform"
 
 
 def set_up(unpacked: Path) -> None:
