@@ -1,6 +1,7 @@
 """Debian packages: installed as root, unpacked into the cache otherwise, else the one line to run. Never sudo."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -18,7 +19,10 @@ def line_to_run(*packages: str) -> str:
 
 
 def install(packages: "list[str]", log: Path) -> bool:
-    """Installs `packages` if we are root and have apt-get; returns whether that was done."""
+    """Installs `packages` if we are root and have apt-get; returns whether that was done.
+
+    Raises steps.Missing or steps.Failed if apt-get can't.
+    """
     apt = shutil.which("apt-get")
     if not is_root() or apt is None:
         return False
@@ -27,9 +31,9 @@ def install(packages: "list[str]", log: Path) -> bool:
     try:
         steps.run(command, log, env=quiet)
     except (steps.Failed, steps.Missing):
-        # A fresh machine has no package lists, and an old one has lists that name versions long gone.
-        steps.run([apt, "update"], log, env=quiet)
-        steps.run(command, log, env=quiet)
+        # A fresh machine has no package lists, and an old one has lists that name versions long gone. Some source
+        # that can't be reached fails the update, and is no reason not to try.
+        steps.run(["sh", "-c", f"{apt} update; exec {shlex.join(command)}"], log, env=quiet)
     return True
 
 

@@ -67,12 +67,7 @@ def get(unpacked: Path, log: Path) -> "list[str]":
     found, missing = look(needs(), unpacked)
     if not missing:
         return found
-    wanted = [need.package for need, _ in missing]
-    try:
-        installed = debian.install(wanted, log)
-    except (steps.Failed, steps.Missing):
-        installed = False
-    if not installed:
+    if not debian.install([need.package for need, _ in missing], log):
         for need, _ in missing:
             if need.headers and debian.unpack(need.package, unpacked):
                 steps.say(f"      {need.package} is unpacked in {unpacked}")

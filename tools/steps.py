@@ -15,6 +15,7 @@ SHOWN_LINES = 15
 COMPLAINT = re.compile(r"CMake Error|: error:|fatal error:|^ *ERROR:|^E: ")
 NO_NETWORK = (
     "Temporary failure in name resolution",
+    "Temporary failure resolving",
     "Name or service not known",
     "Network is unreachable",
     "Could not resolve host",
