@@ -20,12 +20,15 @@ SYSTEM_APT = Path("/etc/apt")
 _DEBIAN_SUITES = frozenset(
     "bullseye bookworm trixie forky duke sid oldoldstable oldstable stable testing unstable".split()
 )
-_FIELDS_NOT_KEPT = frozenset({"types", "suites", "components", "architectures", "enabled", "languages", "targets"})
-_ONE_LINE_NAMES = {"arch": "Architectures", "lang": "Languages", "target": "Targets"}
-_ONE_LINE = re.compile(r"^(deb|deb-src)\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s*(?P<components>.*)$")
+_FIELDS_NOT_KEPT = frozenset(
+    "types suites components enabled architectures arch languages lang targets target".split()  # in both formats
+)
+_ONE_LINE = re.compile(
+    r"^(deb|deb-src)\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s*(?P<components>.*)$"
+)
 
 
-def apt_entries(apt: Path = SYSTEM_APT) -> list[dict[str, str]]:
+def apt_entries(apt: Path) -> list[dict[str, str]]:
     """The enabled entries of the apt configuration in `apt`, as deb822 fields, from both formats (sources.list(5))."""
     parts = sorted((apt / "sources.list.d").glob("*"))
     entries: list[dict[str, str]] = []
@@ -53,7 +56,7 @@ def _one_line_entry(line: str) -> dict[str, str] | None:
     }
     for option in (match["options"] or "").split():
         name, _, value = option.partition("=")
-        entry[_ONE_LINE_NAMES.get(name, "-".join(part.capitalize() for part in name.split("-")))] = value.replace(",", " ")
+        entry["-".join(part.capitalize() for part in name.split("-"))] = value.replace(",", " ")
     return entry
 
 
@@ -82,10 +85,10 @@ def _deb822_entry(stanza: list[str]) -> dict[str, str] | None:
     return entry if {"Types", "URIs", "Suites"} <= entry.keys() else None
 
 
-def source_entry(suite: str, apt: Path = SYSTEM_APT) -> str:
-    """The system's own entry for the Debian archive, rewritten to the sources of `suite`, as one deb822 stanza.
+def source_entry(suite: str, apt: Path) -> str:
+    """The entry for the Debian archive in the apt configuration `apt`, rewritten to the sources of `suite` (deb822).
 
-    Raises NotAvailable if the system has no such entry.
+    Raises NotAvailable if there is no such entry.
     """
     for entry in apt_entries(apt):
         suites = {re.sub(r"-(updates|backports)$", "", name) for name in entry["Suites"].split()}
@@ -100,7 +103,7 @@ def source_entry(suite: str, apt: Path = SYSTEM_APT) -> str:
     )
 
 
-def fetch_orig_tarball(package: str, tarball: str, *, suite: str, work: Path, apt: Path = SYSTEM_APT) -> Path:
+def fetch_orig_tarball(package: str, tarball: str, *, suite: str, work: Path) -> Path:
     """Downloads `tarball`, the original source of `package` in Debian's `suite`, into the empty folder `work`.
 
     Its content is not checked here beyond what apt does. Raises NotAvailable with one sentence if there is no apt-get,
@@ -109,7 +112,7 @@ def fetch_orig_tarball(package: str, tarball: str, *, suite: str, work: Path, ap
     apt_get = shutil.which("apt-get")
     if apt_get is None:
         raise NotAvailable("fetching from Debian needs apt-get, which is not on PATH")
-    entry = source_entry(suite, apt)
+    entry = source_entry(suite, SYSTEM_APT)
     for folder in ("parts", "sources", "lists/partial", "cache/archives/partial", "download"):
         (work / folder).mkdir(parents=True)
     (work / "sources" / "debian.sources").write_text(entry, encoding="utf-8")
@@ -157,7 +160,7 @@ def _configuration(work: Path) -> str:
 
 
 def _run(command: list[str], environment: dict[str, str], work: Path, doing: str) -> None:
-    """Runs apt-get with a line of progress at the start and every ten seconds; NotAvailable with its errors if it fails."""
+    """Runs apt-get, with a line of progress now and every ten seconds; raises NotAvailable with its first error."""
     say(doing)
     started = time.monotonic()
     log = work / "apt.log"
@@ -178,5 +181,5 @@ def _run(command: list[str], environment: dict[str, str], work: Path, doing: str
                 process.wait()
     if process.returncode:
         errors = [line[2:].strip() for line in log.read_text(errors="replace").splitlines() if line.startswith("E:")]
-        reason = "; ".join(errors[:2]) or f"exit code {process.returncode}"
-        raise NotAvailable(f"{doing} failed: {' '.join(command[:3])} says: {reason}")
+        reason = errors[0] if errors else f"exit code {process.returncode}"
+        raise NotAvailable(f"{doing} failed: apt-get says: {reason}")

@@ -108,7 +108,8 @@ class Toolchain:
         if march == "x86-64-v3" and features and not features >= _ARCHITECTURE_LEVEL_3:
             lacking = ", ".join(sorted(_ARCHITECTURE_LEVEL_3 - features))
             raise NotAvailable(
-                f"the RTNeural loaders are built for x86-64-v3, but this CPU lacks {lacking}: set RTCONFORM_MARCH=x86-64"
+                f"the RTNeural loaders are built for x86-64-v3, but this CPU lacks {lacking}: "
+                "set RTCONFORM_MARCH=x86-64"
             )
         flags = " ".join(filter(None, (os.environ.get("CXXFLAGS"), os.environ.get("LDFLAGS"))))
         return cls(
@@ -120,6 +121,7 @@ class Toolchain:
         )
 
     def identity(self) -> list[str]:
+        """Texts that differ where the toolchain does."""
         return [*self.compiler, self.compiler_version, self.march, self.flags, self.cpu]
 
 

@@ -29,7 +29,7 @@ SHA256 = "08081fac0a731b105c4acf7279ccab66ca0de54d132d1309c48b9c4ea4fba4aa"
 FOLDER = f"{PACKAGE}-{VERSION}/src/RTNeural/RTNeural"
 HEADER = Path("RTNeural", "RTNeural.h")
 
-_WAY_OUT = "or set RTNEURAL_DIR to a checkout of RTNeural"
+_WAY_OUT = "set RTNEURAL_DIR to a checkout of RTNeural"
 _COMPILED_FOLDERS = ("RTNeural", "modules/Eigen", "modules/json", "modules/xsimd/include")
 
 
@@ -71,9 +71,11 @@ def _fetch(target: Path) -> None:
                 raise NotAvailable(f"{TARBALL} was expected to hold {FOLDER}/{HEADER}, but doesn't")
             install_folder(work / "unpacked", target)
     except NotAvailable as error:
-        raise NotAvailable(f"RTNeural can't be had: {error}; repair that, {_WAY_OUT}") from error
+        raise NotAvailable(f"RTNeural can't be had: {error}; repair that, or {_WAY_OUT}") from error
     except (OSError, tarfile.TarError) as error:
-        raise NotAvailable(f"RTNeural can't be had: writing to {target.parent} gave: {error}; {_WAY_OUT[3:]}") from error
+        raise NotAvailable(
+            f"RTNeural can't be had: unpacking it in {target.parent} gave: {error}; {_WAY_OUT}"
+        ) from error
     say(f"RTNeural is in {target}")
 
 
