@@ -67,8 +67,8 @@ class Writer:
         self._write("footer", finished=_now(), **fields)
         self._stream.close()
 
-    def _write(self, kind: str, **fields: Any) -> None:
-        self._stream.write(json.dumps({"record": kind, **fields}, ensure_ascii=False, allow_nan=False) + "\n")
+    def _write(self, record: str, /, **fields: Any) -> None:
+        self._stream.write(json.dumps({"record": record, **fields}, ensure_ascii=False, allow_nan=False) + "\n")
         self._stream.flush()
 
 
