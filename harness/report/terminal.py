@@ -1,0 +1,209 @@
+"""The end of a run in a terminal: readable in 80 columns, without colour, and in a log file."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from ..records import Run
+from ..verdicts import Verdict
+from . import measured, reading
+from .text import counted, digits, memory, one_line, visible
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+MOST_FAILURES = 20
+MOST_MODELS = 12
+LOADERS_ABREAST = 3
+STYLES = {"NOT CONFORMANT": "bold red", "FAILED": "bold red", "CONFORMANT": "green", "PASSED": "bold green"}
+STYLES_OF_VERDICTS = {
+    verdict: "bold red" if verdict.is_unexpected else "yellow" for verdict in Verdict if verdict is not Verdict.PASS
+}
+
+
+def render(run: Run, report: str, colour: bool | None = None) -> str:
+    """The summary, without a newline at its end. `colour` None: if standard output is a terminal that wants it."""
+    colour = wants_colour() if colour is None else colour
+    out = io.StringIO()
+    console = _console(out, colour)
+    for part in (_standings(run), _failures(run), _known(run), _errors(run), _latencies(run), _memories(run)):
+        for line in part:
+            console.print(line)
+    word, sentence = reading.verdict_line(run)
+    console.print(_styled(word, STYLES.get(word, "bold yellow"), f": {sentence}"))
+    console.print(_styled("Report: ", "", report), soft_wrap=True)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def wants_colour() -> bool:
+    """Whether standard output shows colours and nobody asked for none (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _console(out: io.StringIO, colour: bool) -> Console:
+    from rich.console import Console
+
+    return Console(
+        file=out,
+        width=_width(),
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        no_color=not colour,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+
+
+def _width() -> int:
+    return max(60, min(shutil.get_terminal_size((80, 24)).columns, 120))
+
+
+def _standings(run: Run) -> Iterator[RenderableType]:
+    identities = {visible(record["name"]): record["identity"] for record in run.implementations}
+    by_name: dict[str, list[reading.Line]] = {}
+    for line in reading.lines(reading.matrices(run)):
+        by_name.setdefault(line.implementation, []).append(line)
+    everything = [line for lines in by_name.values() for line in lines]
+    widths = [max((len(text) for text in texts), default=0) for texts in zip(*map(_names, everything), strict=True)]
+    for name, lines in by_name.items():
+        yield _fitted(name, "bold", _identity(identities.get(name)))
+        rows = _grid(3)
+        for column, width in zip(rows.columns, widths, strict=False):
+            column.min_width = width
+        rows.columns[-1].no_wrap = False
+        for line in lines:
+            standing = _styled(line.standing, STYLES.get(line.standing, "yellow"))
+            rows.add_row(_names(line)[0], standing, reading.in_words(line.counts))
+        yield rows
+        yield ""
+
+
+def _names(line: reading.Line) -> tuple[str, str]:
+    return f"  {line.conformance_class}", line.standing
+
+
+def _identity(identity: Mapping | None) -> str:
+    if identity is None:
+        return ""
+    words = [f"{identity['name']} {identity['version']}", identity["role"], identity["numeric_class"]]
+    return f"  {visible(', '.join(words))}"
+
+
+def _failures(run: Run) -> Iterator[RenderableType]:
+    failed = [result for group in reading.unexpected(reading.groups(run)) for result in group.results]
+    if not failed:
+        return
+    yield _title(f"Unexpected ({counted(len(failed), 'result')})")
+    for result in failed[:MOST_FAILURES]:
+        verdict = Verdict(result["verdict"])
+        said = result["known_failure"] if verdict is Verdict.XPASS else result["found"]
+        level = "" if result["level"] == "MUST" else f" ({result['level']})"
+        yield _fitted(
+            f"  {verdict.value}", STYLES_OF_VERDICTS[verdict], f" {visible(result['item'])}{level}: {one_line(said)}"
+        )
+    if len(failed) > MOST_FAILURES:
+        yield f"  and {len(failed) - MOST_FAILURES} more, in the report"
+    yield ""
+
+
+def _known(run: Run) -> Iterator[RenderableType]:
+    known = reading.only(reading.groups(run), Verdict.XFAIL)
+    if known:
+        yield _title("Known failures")
+        for group in known:
+            cases = counted(len(group.results), "case")
+            said = f" {group.requirement}[{group.implementation}] ({cases}): {one_line(group.first['known_failure'])}"
+            yield _fitted("  XFAIL", "yellow", said)
+        yield ""
+
+
+def _errors(run: Run) -> Iterator[RenderableType]:
+    figures = measured.errors(run)
+    if not figures:
+        return
+    yield _title("Largest error: absolute, and in budgets (1 is the limit)")
+    names = list(dict.fromkeys(figure.implementation for figure in figures))
+    models = list(dict.fromkeys(figure.model for figure in figures))
+    cells = {(figure.model, figure.implementation): figure for figure in figures}
+    for start in range(0, len(names), LOADERS_ABREAST):
+        abreast = names[start : start + LOADERS_ABREAST]
+        table = _grid(1 + len(abreast), "left")
+        table.add_row("  model", *abreast)
+        for model in models[:MOST_MODELS]:
+            row = [cells.get((model, name)) for name in abreast]
+            if any(row):
+                table.add_row(f"  {model}", *("-" if figure is None else _error_cell(figure) for figure in row))
+        yield table
+    if others := models[MOST_MODELS:]:
+        worst = max(figure.worst for figure in figures if figure.model in others)
+        yield f"  and {counted(len(others), 'other model')}, at most {digits(worst)} budgets"
+    yield ""
+
+
+def _error_cell(figure: measured.ErrorFigure) -> RenderableType:
+    over = "" if figure.holds else " OVER"
+    return _styled(f"{figure.largest_error:.1e} {digits(figure.worst, 2)}{over}", "bold red" if over else "")
+
+
+def _latencies(run: Run) -> Iterator[RenderableType]:
+    figures = measured.latencies(run)
+    if figures:
+        yield _title("Time of one step of all models, in ms")
+        table = _grid(7, "right")
+        table.add_row("  ", "p50", "p99", "p99.9", "max", "deadline", "steps")
+        for figure in figures:
+            wall = figure.wall
+            times = (digits(value) for value in (wall.p50, wall.p99, wall.p99_9, wall.max, figure.deadline))
+            over = "" if figure.holds else "OVER"
+            table.add_row(f"  {figure.implementation}", *times, str(wall.count), _styled(over, "bold red"))
+        yield table
+        yield ""
+
+
+def _memories(run: Run) -> Iterator[RenderableType]:
+    figures = measured.memories(run)
+    if figures:
+        yield _title("Memory of all models")
+        table = _grid(4, "right")
+        table.add_row("  ", "held", "peak", "limit")
+        for figure in figures:
+            peak = "-" if figure.peak is None else memory(figure.peak)
+            over = _styled("" if figure.holds else "OVER", "bold red")
+            table.add_row(f"  {figure.implementation}", memory(figure.held), peak, memory(figure.limit), over)
+        yield table
+        yield ""
+
+
+def _grid(columns: int, justify: str = "left") -> Table:
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    for _ in range(columns - 1):
+        grid.add_column(justify=justify, no_wrap=True)
+    return grid
+
+
+def _title(text: str) -> RenderableType:
+    return _styled(text, "bold")
+
+
+def _styled(text: str, style: str, rest: str = "") -> RenderableType:
+    from rich.text import Text
+
+    return Text.assemble((text, style), rest)
+
+
+def _fitted(word: str, style: str, rest: str) -> RenderableType:
+    """A line cut at the terminal's width, with an ellipsis."""
+    line = _styled(word, style, rest)
+    line.truncate(_width(), overflow="ellipsis")
+    return line

@@ -1,0 +1,438 @@
+"""The reports: one record stream, read for a browser, a terminal, a CI system and a pull request."""
+
+import math
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from rtconform.harness import report
+from rtconform.harness.records import InvalidStream, read
+from rtconform.harness.report import junit, markdown, measured, pictures, reading, terminal
+from rtconform.harness.report.text import digits, memory, one_line, shown, visible
+from rtconform.harness.verdicts import Verdict
+
+from .sample_run import CRASH, LOADERS, MODELS, NASTY, SMALL, build, result, varied_results
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+VOID = {"meta", "input", "br", "col", "link", "img"}
+
+
+class Page(HTMLParser):
+    """The elements of a page, each with its attributes and the text of all that is within."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open = [], []
+        self.feed(text)
+        self.close()
+        assert not self.open, f"not closed: {[element['tag'] for element in self.open]}"
+
+    def handle_starttag(self, tag, attrs):
+        element = {"tag": tag, "text": "", "within": [outer["tag"] for outer in self.open], **dict(attrs)}
+        self.elements.append(element)
+        if tag not in VOID:
+            self.open.append(element)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()["tag"] == tag
+        self.handle_data(" " if tag in ("td", "th", "dt", "dd") else "")
+
+    def handle_data(self, data):
+        for element in self.open:
+            element["text"] += data
+
+    def all(self, tag, css_class=None):
+        return [
+            e
+            for e in self.elements
+            if e["tag"] == tag and (not css_class or css_class in (e.get("class") or "").split())
+        ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A run with every verdict and every kind of measurement, and its reports."""
+    folder = build(tmp_path_factory.mktemp("run"))
+    report.write_all(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(folder):
+    return read(folder)
+
+
+@pytest.fixture(scope="module")
+def source(folder):
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(source):
+    return Page(source)
+
+
+def junit_of(folder):
+    return ET.parse(folder / "junit.xml").getroot()  # noqa: S314 (written here a moment ago)
+
+
+def words(text):
+    return " ".join(text.split())
+
+
+class TestThePage:
+    """report.html."""
+
+    def test_needs_nothing_from_elsewhere(self, page, source):
+        """No address, no import, no file: links lead into the page itself, which a policy enforces."""
+        assert all(element["href"].startswith("#") for element in page.elements if "href" in element)
+        assert not [
+            element for element in page.elements if "src" in element or element["tag"] in ("link", "iframe", "object")
+        ]
+        assert "url(" not in source
+        assert "@import" not in source
+        assert "default-src 'none'" in source
+
+    def test_shows_what_implementations_say_and_runs_none_of_it(self, page, source):
+        """HTML is text, and controls are escapes."""
+        assert len(page.all("script")) == 1
+        assert words(visible(NASTY)) in words(page.all("main")[0]["text"])
+        assert not CONTROL.search(source)
+
+    def test_links_lead_somewhere(self, page):
+        """Every id is there once, and every link has one."""
+        ids = [element["id"] for element in page.elements if "id" in element]
+        assert len(ids) == len(set(ids))
+        assert {element["href"][1:] for element in page.elements if "href" in element} <= set(ids)
+
+    def test_names_its_tables_columns_and_rows(self, page):
+        """Each header cell says what it is the header of."""
+        assert all(element.get("scope") for element in page.all("th"))
+        assert all("th" in [e["tag"] for e in page.elements if "table" in e["within"]] for _ in page.all("table"))
+
+    def test_says_where_the_run_comes_from(self, page):
+        """Machine, seed, versions; compiler, flags and source hash of each implementation."""
+        said = words(page.all("header")[0]["text"] + page.all("main")[0]["text"])
+        for fact in (
+            "20250401",
+            "rtconform 0.1.0",
+            "requirements 1.0",
+            "g++ 12.2.0",
+            "-march=x86-64-v3",
+            "5f0c3a77e1b2d9a4",
+        ):
+            assert fact in said
+
+    def test_has_the_matrix_with_the_worst_of_the_cases(self, page):
+        """A cell has a word, how many cases it stands for, and a link to the evidence unless all passed."""
+        row = next(row for row in page.all("tr") if row["text"].strip().startswith("NUM-ORACLE"))
+        assert words(row["text"]).endswith("✓ PASS 10 cases ✓ PASS 10 cases ✗ FAIL 2 of 10 cases")
+        cells = [e for e in page.elements if "cell" in (e.get("class") or "").split()]
+        said = {words(cell["text"]).replace("\xad", "").partition(" ")[2]: cell["tag"] for cell in cells}
+        assert {verdict for verdict in Verdict if any(text.startswith(verdict.value) for text in said)} == set(Verdict)
+        assert all((tag == "span") == text.startswith("PASS") for text, tag in said.items())
+
+    def test_tells_all_about_a_failure(self, page):
+        """The sentence, why, the bad place with its neighbours, the seed, and commands to copy."""
+        article = next(e for e in page.all("article") if "NUM-ORACLE" in e["text"])
+        said = words(article["text"])
+        for part in (
+            "Every output of every frame MUST equal",
+            "Why: Gates in another order",
+            "0.418273616 0.439003766 8123 695611",
+            "1 18 1.8",
+            "20250401",
+            "nan inf inf",
+        ):
+            assert part in said
+        commands = [element["text"] for element in page.all("pre", "command")]
+        assert any("--only 'NUM-ORACLE[mine-lstm]'" in command for command in commands)
+        assert CRASH["gdb"] in commands
+
+    def test_gives_the_reason_of_a_known_failure(self, page):
+        """Without anything to open first."""
+        reasons = [words(element["text"]) for element in page.all("p", "reason")]
+        assert "Known failure: RTNeural skips layers that it does not know; reported upstream <#42>" in reasons
+
+    def test_draws_each_model_on_each_loader(self, page):
+        """A row with a picture per model and loader, and a word where the budget is broken."""
+        pictures = [svg["aria-label"] for svg in page.all("svg") if "of the budget" in svg.get("aria-label", "")]
+        assert len(pictures) == len(LOADERS) * (2 * len(MODELS) + len(SMALL))
+        assert "inf of the budget" in pictures
+        assert [words(e["text"]) for e in page.all("span", "over-word")] == ["over", "over", "late", "over", "over"]
+
+    def test_can_be_made_of_a_run_without_results(self, tmp_path):
+        """A run that was given nothing to judge."""
+        report.write_all(build(tmp_path, []))
+        assert "NOT JUDGED" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+class TestTheTerminal:
+    """The text at the end of a run."""
+
+    @pytest.fixture(autouse=True)
+    def plain_terminal(self, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "80")
+        monkeypatch.delenv("NO_COLOR", raising=False)
+
+    def test_ends_with_the_verdict_and_the_place_of_the_report(self, folder):
+        """The last two things that stand on the screen."""
+        said = report.summarise(folder)
+        verdict, _, place = said.rpartition("\nReport: ")
+        assert place == str(folder / "report.html")
+        assert "\nFAILED: 1 fault of the suite, 1 crash, 1 timeout, 4 failures" in verdict
+
+    def test_fits_eighty_columns_without_colour_and_controls(self, folder):
+        """Also where an implementation sends escape sequences."""
+        said = report.summarise(folder, colour=False)
+        assert max(map(len, said.splitlines()[:-1])) <= 80
+        assert not CONTROL.search(said.replace("\n", ""))
+
+    def test_says_the_same_with_colour(self, folder):
+        """Colour adds nothing that is not in the words."""
+        coloured = report.summarise(folder, colour=True)
+        assert "\x1b[" in coloured
+        plain = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", coloured).splitlines()]
+        assert plain == report.summarise(folder, colour=False).splitlines()
+
+    @pytest.mark.parametrize(
+        ("terminal_there", "variables", "wanted"),
+        [(True, {}, True), (False, {}, False), (True, {"NO_COLOR": "1"}, False), (True, {"TERM": "dumb"}, False)],
+    )
+    def test_is_coloured_only_where_colour_is_wanted(self, monkeypatch, terminal_there, variables, wanted):
+        """A terminal, no NO_COLOR, and not a dumb one."""
+        monkeypatch.setenv("TERM", "xterm")
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("sys.stdout.isatty", lambda: terminal_there, raising=False)
+        assert terminal.wants_colour() is wanted
+
+    def test_has_counts_failures_and_figures(self, folder):
+        """Standing per class, each failure in a line, errors in both units, percentiles, memory."""
+        said = words(report.summarise(folder))
+        for part in (
+            "numerics NOT CONFORMANT 2 failures, 32 passes, 1 skip",
+            "AS EXPECTED (1 known failure)",
+            "CRASH RUN-BUFFERS[mine]: mine crashed in process: SIGSEGV …",
+            "p50 p99 p99.9 max",
+            "inf inf OVER",
+            "5.06 MiB 9.60 MiB 4.00 MiB OVER",
+            "and 3 other models, at most 0.",
+        ):
+            assert part in said
+
+    def test_shows_the_first_twenty_failures(self, tmp_path):
+        """And says how many more there are."""
+        failed = [result("RUN-RESET", "mine", f"case{n}", "FAIL", found="differs") for n in range(23)]
+        said = report.summarise(build(tmp_path, failed))
+        assert said.count("  FAIL RUN-RESET") == 20
+        assert "and 3 more, in the report" in said
+
+
+class TestJUnit:
+    """junit.xml."""
+
+    def test_gives_each_verdict_its_element(self, folder):
+        """What could not be judged is an error; what is wrong is a failure; what is expected is skipped."""
+        expected = {
+            "FAIL": "failure",
+            "XPASS": "failure",
+            "CRASH": "error",
+            "TIMEOUT": "error",
+            "INCONCLUSIVE": "error",
+            "NOT AVAILABLE": "error",
+            "SUITE ERROR": "error",
+            "SKIP": "skipped",
+            "XFAIL": "skipped",
+        }
+        root = junit_of(folder)
+        found = {child.get("type"): child.tag for case in root.iter("testcase") for child in case}
+        assert found == expected
+        assert {verdict.value for verdict in junit.ELEMENTS} == set(expected)
+
+    def test_counts_what_it_holds(self, folder, run):
+        """In each suite and in all."""
+        root = junit_of(folder)
+        assert len(list(root.iter("testcase"))) == int(root.get("tests")) == len(run.results)
+        for element in (root, *root.iter("testsuite")):
+            for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+                assert int(element.get(attribute)) == len(list(element.iter(tag)))
+
+    def test_holds_any_message(self, folder):
+        """Characters that XML can't hold are escapes, and the command is there."""
+        root = junit_of(folder)
+        text = next(e.text for e in root.iter("failure") if "LDR-REJECT-FOREIGN" in e.text)
+        assert visible(NASTY) in text
+        assert "--only 'LDR-REJECT-FOREIGN[mine]'" in text
+
+
+class TestMarkdown:
+    """summary.md."""
+
+    def test_says_the_verdict_first(self, folder):
+        """As its heading."""
+        assert (
+            (folder / "summary.md")
+            .read_text(encoding="utf-8")
+            .startswith("## rtconform: FAILED\n\n1 fault of the suite")
+        )
+
+    def test_lets_no_message_out_of_its_place(self):
+        """No HTML, no mention, no border of a table, no end of a block of code."""
+        said = markdown.plain("<b> @someone #1 a|b `x` https://x.y\nz")
+        assert said == r"&lt;b&gt; \@someone \#1 a\|b \`x\` https:\/\/x.y z"
+        assert markdown.code("a|`b``c") == "```a\\|`b``c```"
+        assert markdown.code("`a") == "`` `a ``"
+        assert markdown.fenced("```\nx").startswith("````text\n") and markdown.fenced("```\nx").endswith("\n````")
+
+    def test_fits_into_a_comment(self, tmp_path):
+        """GitHub takes 65,536 characters; the rest is in the report."""
+        failed = [
+            result(one["requirement"], f"loader{n}", "", "FAIL", found="x" * 5000)
+            for n in range(6)
+            for one in varied_results()
+            if one["role"] == "loader" and one["case"] in ("", "dense")
+        ]
+        report.write_all(build(tmp_path, failed))
+        said = (tmp_path / "summary.md").read_text(encoding="utf-8")
+        assert len(said) < 65_536
+        assert "more are in the report" in said
+
+
+class TestReadings:
+    """What the records come to."""
+
+    @pytest.mark.parametrize(
+        ("verdicts", "word"),
+        [
+            (["PASS"], "PASSED"),
+            (["PASS", "XFAIL"], "AS EXPECTED"),
+            (["SKIP"], "NOT JUDGED"),
+            (["PASS", "NOT AVAILABLE"], "NOT AVAILABLE"),
+            (["PASS", "INCONCLUSIVE"], "INCONCLUSIVE"),
+            (["PASS", "NOT AVAILABLE", "FAIL"], "FAILED"),
+            (["XPASS"], "FAILED"),
+        ],
+    )
+    def test_the_verdict_of_a_run_follows_its_exit_code(self, tmp_path, verdicts, word):
+        """One word; all skipped is no pass."""
+        results = [result("RUN-RESET", "mine", f"case{n}", verdict) for n, verdict in enumerate(verdicts)]
+        assert reading.verdict_line(read(build(tmp_path, results)))[0] == word
+
+    def test_the_worst_case_speaks_for_a_requirement(self, tmp_path):
+        """Whatever came first."""
+        results = [
+            result("RUN-RESET", "mine", verdict, verdict) for verdict in ("PASS", "SKIP", "FAIL", "CRASH", "XFAIL")
+        ]
+        (group,) = reading.groups(read(build(tmp_path, results)))
+        assert group.worst is Verdict.CRASH
+        assert reading.in_words(group.counts) == "1 crash, 1 failure, 1 known failure, 1 pass, 1 skip"
+
+    def test_nan_is_the_worst_error(self, run):
+        """An output that is no number is infinitely far off, whatever the other cases were; its model comes first."""
+        figures = {(figure.model, figure.implementation): figure for figure in measured.errors(run)}
+        assert figures["groovepredictor", "mine"].worst == figures["groovepredictor", "mine"].largest_error == math.inf
+        assert figures["groovepredictor", "rtneural-stl"].holds
+        models = list(dict.fromkeys(figure.model for figure in measured.errors(run)))
+        assert models[:3] == ["melodytransformer", "groovepredictor", "emotionrecognizer"]
+        assert models[-5:] == ["dense", "lstm", "gru", "conv1d", "prelu"]
+
+    def test_times_are_in_milliseconds(self, run):
+        """One late step in 5000 shows in the largest, not at p99.9."""
+        mine = next(figure for figure in measured.latencies(run) if figure.implementation == "mine")
+        assert mine.wall.max == pytest.approx(12.4)
+        assert mine.holds
+        assert mine.wall.p50 < mine.wall.p99 < mine.wall.p99_9 < 2
+
+    def test_memory_is_what_is_held_after_processing(self, run):
+        """Where that is more than after loading."""
+        assert [figure.holds for figure in measured.memories(run)] == [False, False, True]
+        assert measured.memories(run)[2].held == 2_480_000 + 2048
+
+
+class TestPictures:
+    """Where marks go."""
+
+    def test_the_budget_divides_good_from_bad(self, run):
+        """On the axis of errors."""
+        figures = measured.errors(run)
+        axis = pictures.error_axis(figures)
+        for figure in figures:
+            assert (axis.at(figure.worst) <= axis.at(1)) == figure.holds
+
+    def test_axes_hold_their_values(self):
+        """Whole decades around them, or round steps from zero."""
+        axis = pictures.decades([0.0, 3e-3, 250, math.inf], (0.01, 10))
+        assert (axis.low, axis.high) == (pytest.approx(1e-3), pytest.approx(1e3))
+        assert axis.at(1) == 50
+        assert [axis.at(value) for value in (0.0, math.inf)] == [0, 100]
+        assert axis.outside(math.inf)
+        assert pictures.linear([5.6, 11.3], 4).ticks == (0, 3, 6, 9, 12)
+
+    def test_one_late_step_can_be_seen(self):
+        """A single sample among 10,000 has a bin of its own, a hundredth as high."""
+        bins = pictures.histogram([1.0] * 10_000 + [90.0], pictures.decades([1, 90], (0.1, 100)))
+        assert [height for _, _, height in bins] == [100, 1]
+
+    def test_losses_are_compared_with_the_constant_on_the_same_labels(self, run):
+        """Shuffled with shuffled; a model without state has no third bar."""
+        emotion, _, harmony, _ = measured.trainings(run)
+        assert [round(ratio, 3) for _, _, ratio in pictures.training_bars(emotion)] == [0.253, 1.059, 0.373]
+        assert len(pictures.training_bars(harmony)) == 2
+
+
+class TestText:
+    """Text and numbers for people."""
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("plain ä 漢 \n\t", "plain ä 漢 \n\t"),
+            ("\x1b[31m\r\x00", "\\x1b[31m\\r\\x00"),
+            ("\u202e\u200b\ufeff", "\\u202e\\u200b\\ufeff"),
+            ("\ud800\uffff", "\\ud800\\uffff"),
+            ("a\u2028b\xa0c", "a\\u2028b\xa0c"),
+        ],
+    )
+    def test_controls_are_escapes(self, text, said):
+        """Whatever does not show by itself."""
+        assert visible(text) == said
+
+    def test_long_evidence_is_cut_and_says_so(self):
+        """With the number of characters that are missing."""
+        assert shown("x" * 5000).endswith("(1000 characters more in the record stream)")
+        assert shown({"a": [1, "ä"]}) == '{"a": [1, "ä"]}'
+
+    def test_one_line_of_many(self):
+        """The first that says something."""
+        assert one_line("\n  first\nsecond") == "first …"
+        assert one_line("only\n") == "only"
+
+    def test_numbers_are_short(self):
+        """Three digits, no exponent where people would write none."""
+        assert [digits(value) for value in (0.12345, 12345.6, 1e-9, 7, math.inf, "nan", None)] == [
+            "0.123", "12346", "1e-09", "7", "inf", "nan", "None",
+        ]  # fmt: skip
+        assert [memory(size) for size in (4 * 2**20, 4096, 100, 500_000, 0)] == [
+            "4.00 MiB",
+            "4.00 KiB",
+            "100 B",
+            "0.48 MiB",
+            "0 B",
+        ]
+
+
+def test_reports_of_a_run_that_did_not_end_are_refused(tmp_path):
+    """There is nothing to say about half a run."""
+    stream = build(tmp_path) / "records.jsonl"
+    stream.write_text("".join(stream.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]), encoding="utf-8")
+    with pytest.raises(InvalidStream):
+        report.write_all(tmp_path)
+    assert not (tmp_path / "report.html").exists()
