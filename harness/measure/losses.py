@@ -1,0 +1,40 @@
+"""Losses over whole held-out sets, and the skill that they show against the best constant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+SMALLEST_PROBABILITY = 1e-12
+
+
+def mse(outputs: np.ndarray, targets: np.ndarray) -> float:
+    """Mean squared error over all values."""
+    return float(np.mean(np.square(outputs - targets)))
+
+
+def bce(outputs: np.ndarray, targets: np.ndarray) -> float:
+    """Mean binary cross-entropy in nats over all values; targets may be probabilities."""
+    p = np.clip(outputs, SMALLEST_PROBABILITY, 1.0 - SMALLEST_PROBABILITY)
+    return float(-np.mean(targets * np.log(p) + (1.0 - targets) * np.log1p(-p)))
+
+
+def kl_div(outputs: np.ndarray, targets: np.ndarray) -> float:
+    """Kullback-Leibler divergence in nats of the outputs from the targets, both distributions, mean over frames."""
+    p = np.clip(outputs, SMALLEST_PROBABILITY, None)
+    t = np.clip(targets, SMALLEST_PROBABILITY, None)
+    return float(np.mean(np.sum(targets * (np.log(t) - np.log(p)), axis=-1)))
+
+
+LOSSES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {"mse": mse, "bce": bce, "kl_div": kl_div}
+
+
+def best_constant(targets: np.ndarray) -> np.ndarray:
+    """The constant output `[out]` with the lowest loss, by any of the three losses: the mean of targets `[N, T, out]`."""
+    return targets.reshape(-1, targets.shape[-1]).mean(axis=0)
+
+
+def skill(loss: float, constant_loss: float, least_loss: float) -> float:
+    """1 for the least possible loss, 0 for the best constant's, below 0 for worse."""
+    return 1.0 - (loss - least_loss) / (constant_loss - least_loss)
