@@ -45,9 +45,9 @@ rtc_status load_strictly(Fault fault, const char* path, rtc_model** model, rtc_e
     }
 }
 
-rtc_status prepare(rtc_model* model, uint32_t, rtc_error* error) {
+rtc_status prepare(rtc_model* model, uint32_t max_frames, rtc_error* error) {
     try {
-        model->prepare();
+        model->prepare(max_frames);
         return RTC_OK;
     } catch (const std::exception& failure) {
         return fail(error, RTC_PHASE_BUILD, "", failure.what());

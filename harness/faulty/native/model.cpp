@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <map>
 
 using rtc_faulty::Fault;
 
@@ -27,18 +26,11 @@ rtc_model::rtc_model(rtc_faulty::ModelSpec spec, Fault fault)
     }
 }
 
-std::shared_ptr<rtc_model::Scratch> rtc_model::make_scratch(std::size_t width, Fault fault) {
-    if (fault != Fault::static_scratch) return std::make_shared<Scratch>(width);
-    // One scratch for all instances of a model.
-    static std::map<std::size_t, std::shared_ptr<Scratch>> all;
-    auto& scratch = all[width];
-    if (!scratch) scratch = std::make_shared<Scratch>(width);
-    return scratch;
-}
-
-void rtc_model::prepare() {
-    scratch_ = make_scratch(widest_, fault);
+void rtc_model::prepare(std::uint32_t max_frames) {
+    even_.resize(widest_);
+    odd_.resize(widest_);
     if (fault == Fault::one_frame_late) previous_.resize(output_size);
+    effects.prepare(max_frames, input_size);
     reset();
 }
 
@@ -70,7 +62,7 @@ void rtc_model::run_frame(const float* in, float* out) {
 }
 
 void rtc_model::run_layers(const float* in, float* out) {
-    float *next = scratch_->even.data(), *other = scratch_->odd.data();
+    float *next = even_.data(), *other = odd_.data();
     for (auto& layer : layers_) {
         layer->run(in, next);
         in = next;

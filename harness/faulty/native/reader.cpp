@@ -36,7 +36,8 @@ Json parse(const std::string& text, Fault fault) {
     } catch (const Json::out_of_range&) {
         invalid("$", "a number is too large for float32");
     } catch (const Json::parse_error& error) {
-        if (fault == Fault::truncated_accepted && parse_whole_layers(text, json)) return json;
+        const bool cut_off = error.byte > text.size();
+        if (fault == Fault::truncated_accepted && cut_off && parse_whole_layers(text, json)) return json;
         throw ReadError(RTC_PHASE_PARSE, "", error.what());
     }
 }

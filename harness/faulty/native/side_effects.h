@@ -23,6 +23,7 @@ public:
     SideEffects& operator=(const SideEffects&) = delete;
 
     void after_load(Json file);
+    void prepare(std::size_t max_frames, std::size_t input_size);
 
     // Returns the input frames to use.
     const float* before_block(const float* in, std::size_t frames, std::size_t input_size);
@@ -35,6 +36,7 @@ private:
     std::unique_ptr<Json> file_;
     std::unique_ptr<float[]> made_in_first_block_;
     std::vector<float> made_in_each_block_;
+    std::vector<float>* shared_block_ = nullptr;
     std::uint64_t frames_ = 0;
     std::uint64_t calls_in_quick_succession_ = 0;
     std::int64_t last_call_ns_ = 0;

@@ -19,10 +19,15 @@ constexpr std::uint64_t max_extent = std::uint64_t{1} << 28;
                      ".");
 }
 
-// A value as a message shows it: whole if short, else its type.
+// A value as a message shows it: whole if short and flat, else its type. (Writing out a value that is nested ten
+// thousand deep would exhaust the stack.)
 std::string shown(const Json& value) {
+    constexpr std::size_t longest = 60;
+    const std::string type = "a value of type " + std::string(value.type_name());
+    const auto nested = [](const Json& each) { return each.is_structured(); };
+    if (value.size() > longest || (value.is_structured() && std::any_of(value.begin(), value.end(), nested))) return type;
     const std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
-    return text.size() <= 60 ? text : "a long " + std::string(value.type_name());
+    return text.size() <= longest ? text : type;
 }
 
 }  // namespace

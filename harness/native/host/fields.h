@@ -11,10 +11,13 @@ namespace rtc::host {
 
 using Json = nlohmann::json;
 
+// The range of model ids and other numbers without a limit of their own.
+constexpr std::uint64_t max_id = ~std::uint64_t{0} >> 1;
+
 // A request that can't be carried out as it stands: the sender's mistake. Answered with the phase "internal".
-class BadRequest : public std::runtime_error {
+class BadRequest : public std::invalid_argument {
 public:
-    using std::runtime_error::runtime_error;
+    using std::invalid_argument::invalid_argument;
 };
 
 // [frames, channels] of float32, row-major.

@@ -71,9 +71,7 @@ bool write_line(int file, std::string line) {
 rtc::host::Json answer(rtc::host::Session& session, const std::string& line) {
     const auto request = rtc::host::Json::parse(line, nullptr, false);
     if (!request.is_discarded()) return session.answer(request);
-    return {{"seq", nullptr},
-            {"ok", false},
-            {"error", {{"phase", "internal"}, {"path", ""}, {"message", "The request isn't a line of JSON."}}}};
+    return rtc::host::Session::failure(nullptr, "internal", "", "The request isn't a line of JSON.", "BadRequest");
 }
 
 }  // namespace

@@ -9,11 +9,6 @@ namespace rtc::host {
 namespace {
 
 constexpr std::uint64_t protocol_version = 1;
-constexpr std::uint64_t any_id = ~std::uint64_t{0} >> 1;
-
-Json failure(const std::string& phase, const std::string& path, const std::string& message) {
-    return {{"ok", false}, {"error", {{"phase", phase}, {"path", path}, {"message", message}}}};
-}
 
 // The request's fields under `op`, in the words of a message.
 std::string place(const Json& request) { return "the request \"" + request["op"].get<std::string>() + "\""; }
@@ -46,6 +41,12 @@ Session::Session(const std::string& library, const std::string& loader) {
     }
 }
 
+Json Session::failure(const Json& seq, const std::string& phase, const std::string& path, const std::string& message,
+                      const char* class_name) {
+    const Json error = {{"phase", phase}, {"path", path}, {"message", message}, {"class", class_name}};
+    return {{"seq", seq}, {"ok", false}, {"error", error}};
+}
+
 const std::vector<Session::Operation>& Session::operations() {
     static const std::vector<Operation> all = {
         {"hello", &Session::hello, {"protocol"}},
@@ -65,25 +66,26 @@ const std::vector<Session::Operation>& Session::operations() {
 
 Json Session::answer(const Json& request) {
     Json seq = nullptr;
-    Json reply;
     try {
         if (!request.is_object()) throw BadRequest("A request must be a JSON object.");
         const Json& given = field(request, "the request", "seq");
         if (!given.is_number_integer()) throw BadRequest("Field \"seq\" of the request: expected an integer.");
         seq = given;
-        reply = perform(string_field(request, "the request", "op"), request);
+        Json reply = perform(string_field(request, "the request", "op"), request);
+        reply["seq"] = seq;
         reply["ok"] = true;
+        return reply;
     } catch (const Refusal& refusal) {
-        reply = failure(refusal.phase, refusal.json_path, refusal.what());
+        return failure(seq, refusal.phase, refusal.json_path, refusal.what(), "Refusal");
     } catch (const LibraryError& error) {
-        reply = failure("config", "", error.what());
+        return failure(seq, "config", "", error.what(), "LibraryError");
+    } catch (const ContractBreach& error) {
+        return failure(seq, "internal", "", error.what(), "ContractBreach");
+    } catch (const std::invalid_argument& error) {
+        return failure(seq, "internal", "", error.what(), "BadRequest");
     } catch (const std::exception& error) {
-        // BadRequest, ContractBreach and calls out of order are the sender's or the library's mistakes; what is left
-        // (no memory, say) is ours. None of them ends the conversation.
-        reply = failure("internal", "", error.what());
+        return failure(seq, "internal", "", error.what(), "HostError");
     }
-    reply["seq"] = seq;
-    return reply;
 }
 
 Json Session::perform(const std::string& op, const Json& request) {
@@ -98,7 +100,7 @@ Json Session::perform(const std::string& op, const Json& request) {
 }
 
 Json Session::hello(const Json& request) {
-    const auto protocol = integer_field(request, place(request), "protocol", 0, any_id);
+    const auto protocol = integer_field(request, place(request), "protocol", 0, max_id);
     if (protocol != protocol_version)
         throw BadRequest("Protocol " + std::to_string(protocol) + " is asked for; this host speaks protocol " +
                          std::to_string(protocol_version) + ".");
@@ -147,7 +149,7 @@ Json Session::quit(const Json&) {
 }
 
 Model& Session::model(const Json& request, const std::string& where) {
-    return model_by_id(integer_field(request, where, "model", 0, any_id));
+    return model_by_id(integer_field(request, where, "model", 0, max_id));
 }
 
 Model& Session::model_by_id(std::uint64_t id) {

@@ -21,6 +21,11 @@ public:
     // Carries out one request and returns the reply without its "noise". Never throws.
     Json answer(const Json& request);
 
+    // The reply to a request that isn't carried out. class_name says whose fault it is: "Refusal" (of a file),
+    // "LibraryError" (it can't be used), "ContractBreach" (of loader.h), "BadRequest" or "HostError".
+    static Json failure(const Json& seq, const std::string& phase, const std::string& path, const std::string& message,
+                        const char* class_name);
+
     bool finished() const { return finished_; }
 
 private:

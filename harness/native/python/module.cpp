@@ -1,5 +1,6 @@
 // rtconform.harness._native: the same libraries as rtc-host runs, in this process. For property tests with thousands
 // of small models; a crash in a library is a crash of the interpreter.
+#include <pybind11/gil_safe_call_once.h>
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -108,13 +109,18 @@ PYBIND11_MODULE(_native, module) {
         "The library can't be used: not a shared library, no rtc_entry, another ABI version, no such loader.";
     py::register_exception<rtc::ContractBreach>(module, "ContractBreach", PyExc_RuntimeError).doc() =
         "The library did what loader.h forbids.";
-    static py::exception<rtc::Refusal> load_error(module, "LoadError", PyExc_RuntimeError);
-    load_error.doc() = "A file was refused. Attributes: phase (read, parse, validate, build), json_path, message.";
+    // Kept for good: an exception may be translated while the interpreter shuts down.
+    PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<py::object> load_error;
+    load_error.call_once_and_store_result([&] {
+        py::object type = py::exception<rtc::Refusal>(module, "LoadError", PyExc_RuntimeError);
+        type.doc() = "A file was refused. Attributes: phase (read, parse, validate, build), json_path, message.";
+        return type;
+    });
     py::register_exception_translator([](std::exception_ptr pointer) {
         try {
             if (pointer) std::rethrow_exception(pointer);
         } catch (const rtc::Refusal& refusal) {
-            raise_refusal(load_error, refusal);
+            raise_refusal(load_error.get_stored(), refusal);
         }
     });
 

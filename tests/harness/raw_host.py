@@ -1,0 +1,173 @@
+"""rtc-host met without the suite's client: lines of JSON written and read by hand, and small models made by hand."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import importlib.util
+import json
+import queue
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+NATIVE = importlib.util.find_spec("rtconform.harness._native")
+FOLDER = Path(NATIVE.origin).parent if NATIVE and NATIVE.origin else Path()
+FAULTY = FOLDER / "librtc_faulty.so"
+FAULTY_STATIC = FOLDER / "librtc_faulty_static.so"
+INCLUDE = Path(__file__).parents[2] / "harness" / "native" / "include"
+
+needs_host = pytest.mark.skipif(not (FOLDER / "rtc-host").is_file(), reason="rtc-host is built on Linux only")
+
+
+class Ended(Exception):
+    """The process ended, with this exit status, instead of answering."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"rtc-host ended with {status}")
+        self.status = status
+
+
+class Host:
+    """One rtc-host process, and the thread that reads its replies. `running` leaves none behind."""
+
+    def __init__(self, library: Path, loader: str | None) -> None:
+        command = [FOLDER / "rtc-host", "--library", library, *(["--loader", loader] if loader else [])]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self._replies: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self._seq = 0
+
+    def _read(self) -> None:
+        with self.process.stdout:
+            for line in self.process.stdout:
+                self._replies.put(line)
+        self._replies.put("")
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+
+    def line(self, text: str, timeout: float = 60.0) -> dict[str, Any]:
+        """The reply to one line. Raises Ended, or queue.Empty if there is none in time."""
+        try:
+            self.process.stdin.write(text + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise Ended(self.process.wait(timeout)) from None
+        reply = self._replies.get(timeout=timeout)
+        if not reply:
+            raise Ended(self.process.wait(timeout))
+        return json.loads(reply)
+
+    def ask(self, op: str, timeout: float = 60.0, **fields: Any) -> dict[str, Any]:
+        """The reply to a request, its seq checked."""
+        self._seq += 1
+        reply = self.line(json.dumps({"seq": self._seq, "op": op, **fields}), timeout)
+        assert reply["seq"] == self._seq
+        return reply
+
+    def do(self, op: str, **fields: Any) -> dict[str, Any]:
+        """The reply to a request that must succeed."""
+        reply = self.ask(op, **fields)
+        assert reply["ok"], reply
+        return reply
+
+    def loaded(self, path: Path, max_frames: int = 64) -> int:
+        """The id of a model that is loaded and prepared."""
+        model = self.do("load", path=str(path))["model"]
+        self.do("prepare", model=model, max_frames=max_frames)
+        return model
+
+    def run(self, model: int, frames: np.ndarray) -> np.ndarray:
+        """The outputs `[T, out]` of one process."""
+        return unpacked(self.do("process", model=model, frames=packed(frames))["outputs"])
+
+
+@contextlib.contextmanager
+def running(library: Path, loader: str | None = "good-native") -> Iterator[Host]:
+    host = Host(library, loader)
+    try:
+        yield host
+    finally:
+        host.close()
+
+
+def packed(array: np.ndarray) -> dict[str, Any]:
+    """An array `[T, C]` as it travels."""
+    data = np.ascontiguousarray(array, "<f4").tobytes()
+    return {"shape": list(array.shape), "data": base64.b64encode(data).decode()}
+
+
+def unpacked(array: dict[str, Any]) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(array["data"]), "<f4").reshape(array["shape"])
+
+
+def noise(frames: int, channels: int, seed: int = 0) -> np.ndarray:
+    """Frames `[frames, channels]`, uniform in ±1."""
+    return np.random.default_rng(seed).uniform(-1, 1, (frames, channels)).astype(np.float32)
+
+
+def dense(inputs: int, outputs: int, activation: str = "", gain: float = 1.0, seed: int = 1) -> dict[str, Any]:
+    random = np.random.default_rng(seed)
+    shapes = (inputs, outputs), outputs
+    weights = [random.uniform(-gain, gain, shape).astype(np.float32).tolist() for shape in shapes]
+    return {"type": "dense", "shape": [None, None, outputs], "weights": weights, "activation": activation}
+
+
+def lstm(inputs: int, size: int, seed: int = 2) -> dict[str, Any]:
+    random = np.random.default_rng(seed)
+    shapes = (inputs, 4 * size), (size, 4 * size), 4 * size
+    weights = [random.uniform(-1, 1, shape).astype(np.float32).tolist() for shape in shapes]
+    return {"type": "lstm", "shape": [None, None, size], "weights": weights}
+
+
+def model(inputs: int, *layers: dict[str, Any]) -> dict[str, Any]:
+    return {"in_shape": [None, None, inputs], "layers": list(layers)}
+
+
+def recurrent_model() -> dict[str, Any]:
+    """3 inputs, an LSTM of 5, 4 outputs: no width that a vector register would like."""
+    return model(3, lstm(3, 5), dense(5, 4, "tanh"))
+
+
+def expected_outputs(file: dict[str, Any], frames: np.ndarray) -> np.ndarray:
+    """Outputs `[T, out]` of an LSTM followed by a dense layer with tanh, in float64."""
+    (w, u, b), (kernel, bias) = (map(np.array, layer["weights"]) for layer in file["layers"])
+    h = c = np.zeros(len(u))
+    outputs = []
+    for frame in frames:
+        i, f, g, o = np.split(frame @ w + h @ u + b, 4)
+        c = c / (1 + np.exp(-f)) + np.tanh(g) / (1 + np.exp(-i))
+        h = np.tanh(c) / (1 + np.exp(-o))
+        outputs.append(np.tanh(h @ kernel + bias))
+    return np.array(outputs)
+
+
+def written(path: Path, file: dict[str, Any] | str) -> Path:
+    """The path, with the model or the text written to it."""
+    path.write_text(file if isinstance(file, str) else json.dumps(file), encoding="utf-8")
+    return path
+
+
+def compiled(source: str, folder: Path) -> Path:
+    """A shared library made of one source beside this file and loader.h. Skips where there is no compiler."""
+    is_c = source.endswith(".c")
+    compiler = shutil.which("cc" if is_c else "c++")
+    if compiler is None:
+        pytest.skip("no compiler here")
+    library = folder / f"lib{Path(source).stem}.so"
+    options = ["-std=c99", "-pedantic"] if is_c else ["-std=c++17"]
+    options += ["-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden", f"-I{INCLUDE}"]
+    subprocess.run([compiler, *options, Path(__file__).with_name(source), "-o", library], check=True)
+    return library

@@ -1,0 +1,238 @@
+"""The library of known-bad loaders: each differs from the honest one in the one thing that its name says."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from . import raw_host
+from .raw_host import FAULTY, NATIVE, dense, lstm, model, noise, recurrent_model, written
+
+if NATIVE is None:
+    pytest.skip("the native module is not built", allow_module_level=True)
+
+from rtconform.harness import _native
+
+LIBRARY = _native.Library(str(FAULTY))
+
+BREAKS_LOADING = {"ldr-crashes", "ldr-hangs", "ldr-calls-exit"}
+CHANGES_OUTPUTS = {
+    "run-nan",
+    "run-reset-incomplete",
+    "run-state-per-block",
+    "run-power-of-two-blocks",
+    "run-tail-lanes",
+    "run-one-frame-late",
+    "run-output-zero-only",
+    "run-fast-tanh",
+}
+
+
+def changed(**changes: Any) -> dict[str, Any]:
+    """The recurrent model with members of its dense layer changed."""
+    file = recurrent_model()
+    file["layers"][1] |= changes
+    return file
+
+
+def with_weights(layer: int, array: int, change: Any) -> dict[str, Any]:
+    """The recurrent model with one array of weights changed."""
+    file = recurrent_model()
+    file["layers"][layer]["weights"][array] = change(file["layers"][layer]["weights"][array])
+    return file
+
+
+LEAKY = {"type": "leaky", "shape": [2], "weights": []}
+MALFORMED: dict[str, tuple[dict[str, Any] | str, str, str]] = {
+    "empty": ("", "parse", ""),
+    "truncated": (json.dumps(recurrent_model())[:-1], "parse", ""),
+    "trailing": (json.dumps(recurrent_model()) + "}", "parse", ""),
+    "nan": (json.dumps(changed()).replace("[[", "[[NaN,", 1), "parse", ""),
+    "too large": (json.dumps(changed()).replace("[[", "[[1e40,", 1), "validate", "$"),
+    "not a model": ("[]", "validate", "$"),
+    "no layers": (model(3), "validate", "$.layers"),
+    "no in_shape": ({"layers": [dense(3, 2)]}, "validate", "$"),
+    "size zero": (model(0, dense(3, 2)), "validate", "$.in_shape[2]"),
+    "unknown layer": (model(3, dense(3, 2), LEAKY), "validate", "$.layers[1].type"),
+    "unknown activation": (changed(activation="Tanh"), "validate", "$.layers[1].activation"),
+    "short row": (with_weights(0, 0, lambda w: [*w[:-1], w[-1][:-1]]), "validate", "$.layers[0].weights[0][2]"),
+    "missing row": (with_weights(1, 0, lambda w: w[:-1]), "validate", "$.layers[1].weights[0]"),
+    "extra row": (with_weights(1, 0, lambda w: [*w, w[0]]), "validate", "$.layers[1].weights[0]"),
+    "null matrix": (with_weights(0, 1, lambda _: None), "validate", "$.layers[0].weights[1]"),
+    "short bias": (with_weights(0, 2, lambda b: b[:-1]), "validate", "$.layers[0].weights[2]"),
+    "long bias": (with_weights(0, 2, lambda b: b + b), "validate", "$.layers[0].weights[2]"),
+    "boolean": (with_weights(1, 1, lambda b: [True, *b[1:]]), "validate", "$.layers[1].weights[1][0]"),
+    "activation of another size": (
+        model(3, {"type": "activation", "shape": [2], "weights": [], "activation": "tanh"}),
+        "validate",
+        "$.layers[0].shape",
+    ),
+}
+ACCEPTED = {
+    "ldr-skips-unknown": {"unknown layer"},
+    "ldr-zero-fills": {"short row", "missing row", "null matrix"},
+    "ldr-short-bias-read": {"short bias"},
+    "ldr-truncated-accepted": {"truncated"},
+    "ldr-trailing-accepted": {"trailing"},
+    "ldr-returns-true": set(MALFORMED),
+}
+
+
+def accepts(loader: str, path: Path) -> bool:
+    try:
+        LIBRARY.load(loader, str(path))
+    except _native.LoadError:
+        return False
+    return True
+
+
+def prepared(loader: str, path: Path) -> _native.Model:
+    loaded = LIBRARY.load(loader, str(path))
+    loaded.prepare(64)
+    return loaded
+
+
+def outputs(loader: str, path: Path, frames: np.ndarray) -> list[np.ndarray]:
+    """One run in blocks of 9, and after a reset another."""
+    loaded = prepared(loader, path)
+    runs = []
+    for _ in range(2):
+        runs.append(np.concatenate([loaded.process(frames[i : i + 9]) for i in range(0, len(frames), 9)]))
+        loaded.reset()
+    return runs
+
+
+@pytest.mark.parametrize(("file", "phase", "json_path"), MALFORMED.values(), ids=MALFORMED)
+def test_the_honest_loader_is_strict(tmp_path: Path, file: dict | str, phase: str, json_path: str) -> None:
+    """Whatever isn't exactly a model is refused, with the place in the file."""
+    with pytest.raises(_native.LoadError) as refused:
+        LIBRARY.load("good-native", str(written(tmp_path / "bad.json", file)))
+    assert (refused.value.phase, refused.value.json_path) == (phase, json_path)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        recurrent_model(),
+        {**recurrent_model(), "in_shape": [1, 9, 1, 3], "author": "x"},
+        with_weights(1, 1, lambda b: [1, *b[1:]]),
+        changed(type="time-distributed-dense"),
+        model(3, {**lstm(3, 5), "activation": "tanh"}),
+        model(3, {"type": "activation", "shape": [3], "weights": [], "activation": "softmax"}),
+    ],
+)
+def test_the_honest_loader_takes_what_the_format_allows(tmp_path: Path, file: dict) -> None:
+    """Further keys, integers, four sizes of which the last two count, an activation that an LSTM ignores."""
+    assert accepts("good-native", written(tmp_path / "good.json", file))
+
+
+@pytest.mark.parametrize(("loader", "expected"), ACCEPTED.items(), ids=ACCEPTED)
+def test_a_lax_loader_accepts_what_its_name_says(tmp_path: Path, loader: str, expected: set[str]) -> None:
+    """And refuses the rest like the honest one."""
+    paths = {name: written(tmp_path / name, file) for name, (file, *_) in MALFORMED.items()}
+    assert {name for name, path in paths.items() if accepts(loader, path)} == expected
+
+
+def test_a_short_file_cut_in_its_last_layer_loses_it(tmp_path: Path) -> None:
+    """What ldr-truncated-accepted makes of a truncated file is the part in front of the break."""
+    text = json.dumps(model(3, dense(3, 2), dense(2, 4)))
+    assert LIBRARY.load("ldr-truncated-accepted", str(written(tmp_path / "cut.json", text[:-30]))).output_size == 2
+
+
+def test_a_failed_load_spoils_the_next_in_one_loader(tmp_path: Path) -> None:
+    """Only the first load after the failure, and only in ldr-half-loaded."""
+    good, bad = written(tmp_path / "good.json", recurrent_model()), written(tmp_path / "bad.json", "{}")
+    frames = noise(5, 3)
+    expected = prepared("good-native", good).process(frames)
+    for loader in ("good-native", "ldr-half-loaded"):
+        assert np.array_equal(prepared(loader, good).process(frames), expected)
+        assert not accepts(loader, bad)
+        assert np.array_equal(prepared(loader, good).process(frames), expected) == (loader == "good-native")
+        assert np.array_equal(prepared(loader, good).process(frames), expected)
+
+
+def test_only_wrong_runs_give_wrong_outputs(tmp_path: Path) -> None:
+    """Every loader whose fault is another one gives the honest loader's bits, in blocks and after a reset."""
+    path, frames = written(tmp_path / "model.json", recurrent_model()), noise(43, 3)
+    honest = outputs("good-native", path, frames)
+    expected = raw_host.expected_outputs(recurrent_model(), frames)
+    assert np.abs(honest[0] - expected).max() < 1e-6
+    in_process = {loader["name"] for loader in LIBRARY.loaders()} - BREAKS_LOADING
+    # These change this very process; test_host.py shows them in a child.
+    in_process -= {"run-leaks-fpenv", "run-changes-locale", "run-prints", "lat-sleeps-12ms"}
+    wrong = {name for name in in_process if not all(map(np.array_equal, outputs(name, path, frames), honest))}
+    assert wrong == CHANGES_OUTPUTS
+
+
+def test_wrong_runs_are_wrong_as_their_names_say(tmp_path: Path) -> None:
+    """The shape of each error, not only that there is one."""
+    path, frames = written(tmp_path / "model.json", recurrent_model()), noise(43, 3)
+    honest = outputs("good-native", path, frames)[0]
+    run = {name: outputs(name, path, frames) for name in CHANGES_OUTPUTS}
+    nan = np.argwhere(np.isnan(run["run-nan"][0]))
+    assert nan.tolist() == [[frame, 3] for frame in range(10, 43)]
+    assert np.array_equal(run["run-one-frame-late"][0][1:], honest[:-1])
+    assert not run["run-one-frame-late"][0][0].any()
+    assert np.array_equal(run["run-output-zero-only"][0], honest * [1, 0, 0, 0])
+    assert np.array_equal(run["run-reset-incomplete"][0], honest)
+    assert np.array_equal(run["run-state-per-block"][0][:9], honest[:9])
+    assert np.array_equal(run["run-power-of-two-blocks"][0][:8], honest[:8])
+    assert 1e-4 < np.abs(run["run-fast-tanh"][0] - honest).max() < 0.1
+
+
+def test_a_power_of_two_hides_what_other_sizes_show(tmp_path: Path) -> None:
+    """Blocks of 64 come out right from run-power-of-two-blocks, and widths of 4 and 8 from run-tail-lanes."""
+    path, frames = written(tmp_path / "model.json", recurrent_model()), noise(64, 3)
+    blocks = [prepared(name, path).process(frames) for name in ("good-native", "run-power-of-two-blocks")]
+    assert np.array_equal(*blocks)
+    path, frames = written(tmp_path / "even.json", model(4, lstm(4, 8), dense(8, 3))), noise(9, 4)
+    assert np.array_equal(*(prepared(name, path).process(frames) for name in ("good-native", "run-tail-lanes")))
+
+
+def test_softmax_overflows_at_large_logits_only(tmp_path: Path) -> None:
+    """No maximum is subtracted in run-softmax-overflow."""
+    for gain, fine in ((1.0, True), (200.0, False)):
+        path = written(tmp_path / "softmax.json", model(3, dense(3, 6, "softmax", gain)))
+        assert np.isfinite(prepared("good-native", path).process(noise(9, 3))).all()
+        assert np.isfinite(prepared("run-softmax-overflow", path).process(noise(9, 3))).all() == fine
+
+
+def test_two_instances_share_state_in_one_loader(tmp_path: Path) -> None:
+    """Interleaved inputs show it."""
+    path = written(tmp_path / "model.json", recurrent_model())
+    frames = noise(20, 3)
+    for loader, fine in (("good-native", True), ("run-state-shared", False)):
+        first, second = prepared(loader, path), prepared(loader, path)
+        alone = first.process(frames)
+        first.reset()
+        interleaved = []
+        for frame in frames:
+            interleaved.append(first.process(frame[None]))
+            second.process(-frame[None])
+        assert np.array_equal(np.concatenate(interleaved), alone) == fine
+
+
+@pytest.mark.parametrize("activation", ["", "tanh", "relu", "sigmoid", "softmax", "elu"])
+def test_activations_are_those_of_the_format(tmp_path: Path, activation: str) -> None:
+    """Against float64, as a dense layer's and as a layer of its own."""
+    functions = {
+        "": lambda x: x,
+        "tanh": np.tanh,
+        "relu": lambda x: np.maximum(x, 0),
+        "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+        "softmax": lambda x: np.exp(x) / np.exp(x).sum(axis=1, keepdims=True),
+        "elu": lambda x: np.where(x > 0, x, np.expm1(x)),
+    }
+    layer, frames = dense(3, 5, activation, gain=2.0), noise(30, 3)
+    kernel, bias = map(np.array, layer["weights"])
+    expected = functions[activation](frames @ kernel + bias)
+    separate = [copy.deepcopy(layer) | {"activation": ""}]
+    separate += [{"type": "activation", "shape": [5], "weights": [], "activation": activation}] if activation else []
+    for number, layers in enumerate(([layer], separate)):
+        path = written(tmp_path / f"{number}.json", model(3, *layers))
+        assert np.abs(prepared("good-native", path).process(frames) - expected).max() < 1e-6
