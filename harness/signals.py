@@ -21,7 +21,9 @@ def impulse(frames: int, channels: int, *, channel: int, frame: int = 0, amplitu
     """
     _check(frames, channels)
     if not (0 <= channel < channels and 0 <= frame < frames):
-        raise ValueError(f"no channel {channel} at frame {frame} in a signal of {frames} frames and {channels} channels")
+        raise ValueError(
+            f"no channel {channel} at frame {frame} in a signal of {frames} frames and {channels} channels"
+        )
     signal = np.zeros((frames, channels), np.float32)
     signal[frame, channel] = amplitude
     return signal

@@ -52,7 +52,9 @@ def _set(module: torch.nn.Module, **values: torch.Tensor) -> torch.nn.Module:
 
 @_stage.register
 def _(layer: grammar.Dense) -> _Frames:
-    module = _set(torch.nn.Linear(layer.input_size, layer.output_size), weight=_double(layer.kernel.T), bias=_double(layer.bias))
+    module = _set(
+        torch.nn.Linear(layer.input_size, layer.output_size), weight=_double(layer.kernel.T), bias=_double(layer.bias)
+    )
     return torch.nn.Sequential(module, _ACTIVATIONS[layer.activation])
 
 
@@ -92,7 +94,9 @@ def _(layer: grammar.Gru) -> _Frames:
 
 @_stage.register
 def _(layer: grammar.Conv1d) -> _Frames:
-    module = torch.nn.Conv1d(layer.input_size, layer.output_size, layer.kernel_size, dilation=layer.dilation, groups=layer.groups)
+    module = torch.nn.Conv1d(
+        layer.input_size, layer.output_size, layer.kernel_size, dilation=layer.dilation, groups=layer.groups
+    )
     _set(module, weight=_double(layer.kernel.transpose(2, 1, 0)), bias=_double(layer.bias))
     padding = torch.nn.ConstantPad1d(((layer.kernel_size - 1) * layer.dilation, 0), 0.0)
     return lambda x: _ACTIVATIONS[layer.activation](module(padding(x.T.unsqueeze(0)))[0].T)
@@ -101,9 +105,13 @@ def _(layer: grammar.Conv1d) -> _Frames:
 @_stage.register
 def _(layer: grammar.Conv2d) -> _Frames:
     time, window, filters_in, filters_out = layer.kernel.shape
-    module = torch.nn.Conv2d(filters_in, filters_out, (time, window), stride=(1, layer.stride), dilation=(layer.dilation, 1))
+    module = torch.nn.Conv2d(
+        filters_in, filters_out, (time, window), stride=(1, layer.stride), dilation=(layer.dilation, 1)
+    )
     _set(module, weight=_double(layer.kernel.transpose(3, 2, 0, 1)), bias=_double(layer.bias))
-    lacking = max((layer.features_out - 1) * layer.stride + window - layer.features_in, 0) if layer.padding == "same" else 0
+    lacking = (
+        max((layer.features_out - 1) * layer.stride + window - layer.features_in, 0) if layer.padding == "same" else 0
+    )
     padding = torch.nn.ZeroPad2d((lacking // 2, lacking - lacking // 2, (time - 1) * layer.dilation, 0))
 
     def apply(x: torch.Tensor) -> torch.Tensor:
@@ -126,7 +134,9 @@ def _norm(module: torch.nn.Module, layer: grammar.BatchNorm | grammar.BatchNorm2
 
 @_stage.register
 def _(layer: grammar.BatchNorm) -> _Frames:
-    return _norm(torch.nn.BatchNorm1d(layer.input_size, eps=float(layer.epsilon), affine=layer.gamma is not None), layer)
+    return _norm(
+        torch.nn.BatchNorm1d(layer.input_size, eps=float(layer.epsilon), affine=layer.gamma is not None), layer
+    )
 
 
 @_stage.register

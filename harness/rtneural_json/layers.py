@@ -109,7 +109,7 @@ class RawLayer:
         value = self.members.get("activation", "")
         kind = self.members["type"]
         if value == "tanh" and kind in ("lstm", "gru"):
-            note = f'"tanh" is taken for the cell\'s own, as Keras means it; one behind it needs an activation layer'
+            note = '"tanh" is taken for the cell\'s own, as Keras means it; one behind it needs an activation layer'
             self.findings.note(child(self.path, "activation"), note)
         elif value != "":
             hint = f'RTNeural ignores it on {kind}: put {{"type": "activation", …}} behind this layer'

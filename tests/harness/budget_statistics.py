@@ -25,13 +25,17 @@ FRAMES = 64
 
 
 def draws(family: str, count: int, seed: int = 0) -> Iterator[tuple[Model, np.ndarray, Budget]]:
-    """Random models with frames and budget; chaotic ones are drawn again."""
+    """Random models with frames and budget.
+
+    Drawn again are those that no judgement can be made by: chaotic ones, those without weights, and those whose outputs
+    are constant (all relu units dead).
+    """
     random = np.random.default_rng([seed, FAMILIES.index(family)])
     while count:
         model = random_model(random, family)
         frames = signals.noise(FRAMES, model.input_size, seed=int(random.integers(2**31)), amplitude=2.0)
         allowed = budget(model, frames, seed=int(random.integers(2**31)))
-        if not allowed.chaotic:
+        if model.parameters and np.ptp(allowed.reference, axis=0).any() and not allowed.chaotic:
             count -= 1
             yield model, frames, allowed
 

@@ -1,11 +1,13 @@
-"""Random models for the tests of the judge, by layer family."""
+"""Models for the tests of the judge: random ones by layer family, and stored ones to be spoilt."""
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 
-from rtconform.harness.rtneural_json import Model
-from rtconform.harness.rtneural_json import grammar as g
+from rtconform.harness.paths import FIXTURES
+from rtconform.harness.rtneural_json import Model, Report, grammar as g, validate_bytes
 
 FAMILIES = ("dense", "lstm", "gru", "conv1d", "mixed")
 SIZES = (1, 2, 3, 5, 7, 8, 13, 16, 17, 24, 40)
@@ -20,6 +22,16 @@ def random_model(random: np.random.Generator, family: str) -> Model:
         layers.append(layer)
         size = layer.output_size
     return Model(first, tuple(layers))
+
+
+def stored_tree(name: str) -> dict:
+    """The JSON of a stored small model, to be spoilt."""
+    return json.loads((FIXTURES / "models" / "small" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def validate(tree: object) -> Report:
+    """The report on a JSON value."""
+    return validate_bytes(json.dumps(tree).encode())
 
 
 def uniform(random: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""A correct float32 implementation of RTNeural JSON in plain NumPy, one frame at a time: what a budget must not accuse.
+"""A correct float32 implementation of RTNeural JSON in plain NumPy, frame by frame: what a budget must not accuse.
 
-It shares no line with the oracle. Sums run in one of the orders in use: "sequential" as a C loop does, "blas" as NumPy's
+It shares no line with the oracle. Sums run in one of the orders in use: "sequential" as in a C loop, "blas" as NumPy's
 matrix product does, "reversed" from the last term to the first.
 """
 
@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rtconform.harness.rtneural_json import Model
-from rtconform.harness.rtneural_json import grammar as g
+from rtconform.harness.rtneural_json import Model, grammar as g
 
 ORDERS = ("sequential", "blas", "reversed")
 ONE = np.float32(1)
