@@ -26,11 +26,11 @@ FIXTURES = TOOLS.parent / "fixtures"
 SEED = 20240117
 # Three renderings of each tune, each in another quadrant of valence and arousal; the fourth quadrant takes turns.
 QUADRANTS = ((1, 1), (-1, -1), (-1, 1), (1, -1))
-# From dark to bright: the tonic's pitch class by valence, six keys a fifth apart.
-KEYS = (3, 10, 5, 0, 7, 2)
+# The tonic by the signs of valence and arousal: C and A minor, E and G major.
+TONICS = {(-1, -1): 48, (-1, 1): 57, (1, -1): 52, (1, 1): 67}
 SECONDS = 2.4
 CHORDS = 6
-GROOVE_BARS = 2
+GROOVE_BARS = 1
 PITCH_CLASSES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 DRUMS = {"kick": 36, "snare": 38, "hat": 42, "open": 46, "ride": 51, "rim": 37}
 
@@ -55,17 +55,20 @@ class Character:
         """Fast, loud and detached count as excited."""
         return round(0.45 * self.tempo + 0.4 * self.loudness + 0.15 * self.articulation, 3)
 
-    def setting(self) -> Setting:
-        """The character in a player's terms."""
-        key = KEYS[min(len(KEYS) - 1, int((self.valence + 1) / 2 * len(KEYS)))]
-        octave = 60 + 12 * round(self.register * 0.9)
+    def setting(self, tonic: int) -> Setting:
+        """The character in a player's terms, in the key of a MIDI note."""
         return Setting(
             mode="major" if self.mode > 0 else "minor",
-            tonic=octave + (key if key < 7 else key - 12),
+            tonic=tonic,
             bpm=round(100 * 2 ** (0.75 * self.tempo), 1),
             velocity=round(76 + 40 * self.loudness),
             articulation=round(0.72 - 0.22 * self.articulation, 3),
         )
+
+    @property
+    def tonic(self) -> int:
+        """The key that goes with each quadrant, so that the emotion says which notes to expect: a MIDI note."""
+        return TONICS[self.mode, 1 if self.arousal > 0 else -1]
 
 
 def draw_character(generator: np.random.Generator, quadrant: tuple[int, int]) -> Character:
@@ -97,9 +100,11 @@ def excerpt(notes: list[Note], first_beat: float, beats: float) -> list[Note]:
 def make_audio() -> None:
     """fixtures/datasets/audio: excerpts rendered on a piano, with labels.csv."""
     folder = FIXTURES / "datasets" / "audio"
+    generator = np.random.default_rng(SEED + 5)
     rows = []
     for tune, variant, character in characters(read_tunes(TOOLS / "tunes.json"), SEED):
-        setting = character.setting()
+        # Any key, so that mode and register have to be heard.
+        setting = character.setting(60 + 12 * round(0.9 * character.register) + int(generator.integers(-5, 7)))
         notes = excerpt(notes_of(tune, setting), 0, SECONDS * setting.bpm / 60)
         name = f"{tune.name}-{variant + 1}.ogg"
         with tempfile.TemporaryDirectory() as scratch:
@@ -142,7 +147,7 @@ def make_midi() -> None:
     folder, labels = FIXTURES / "datasets" / "midi", {}
     generator = np.random.default_rng(SEED + 1)
     for tune, variant, character in characters(read_tunes(TOOLS / "tunes.json"), SEED + 2):
-        setting = character.setting()
+        setting = character.setting(character.tonic)
         notes = excerpt(notes_of(tune, setting), 0, SECONDS * setting.bpm / 60)
         name = f"{tune.name}/{variant + 1}.mid"
         performed = perform(notes, tune, character, generator)
@@ -159,9 +164,9 @@ def make_chords() -> None:
     progressions = []
     for tune, variant, character in characters(read_tunes(TOOLS / "tunes.json"), SEED + 3):
         mode = "major" if character.mode > 0 else "minor"
-        key = character.setting().tonic % 12
+        key = character.tonic % 12
         chords, melody = [], []
-        for start, beats, degree in tune.harmony[:CHORDS]:
+        for start, beats, degree in (2 * tune.harmony)[:CHORDS]:
             root, quality = triad(degree, mode)
             chords.append(PITCH_CLASSES[(key + root) % 12] + chord_colour(quality, degree, character.arousal))
             over = [note for note in tune.melody if start <= note[0] < start + beats]
@@ -193,14 +198,14 @@ def make_groove() -> None:
     folder = FIXTURES / "datasets" / "groove"
     generator = np.random.default_rng(SEED + 4)
     rows = []
-    for style in json.loads((TOOLS / "grooves.json").read_text(encoding="utf-8"))["styles"]:
-        for take in range(5):
+    for index, style in enumerate(json.loads((TOOLS / "grooves.json").read_text(encoding="utf-8"))["styles"]):
+        for take in range(6):
             bpm = round(style["bpm"] * generator.uniform(0.93, 1.07))
             notes = drum_notes(style, generator)
             number = len(rows) + 1
             name = f"drummer1/session1/{number}_{style['name'].replace('/', '-')}_{bpm}_beat_4-4.mid"
             write_midi(folder / name, notes, bpm, beats=4, title=style["name"], programs={})
-            split = "validation" if take == 4 else "train"
+            split = "validation" if take == 5 or (take == 4 and index % 2) else "train"
             seconds = round(4 * 60 / bpm * GROOVE_BARS, 3)
             identity = f"drummer1/session1/{number}"
             rows.append(("drummer1", "drummer1/session1", identity, style["name"], bpm, "beat", "4-4", name, "", seconds, split))

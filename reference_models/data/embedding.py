@@ -8,7 +8,7 @@ import numpy as np
 
 HALF = 32
 SIZE = 2 * HALF
-JITTER = 0.25
+JITTER = 0.35
 SPREAD = 0.05
 
 
@@ -20,7 +20,7 @@ def embedding(valence: float, arousal: float) -> np.ndarray:
 def heard_embedding(item: str, valence: float, arousal: float, frames: int) -> np.ndarray:
     """What a model behind the recogniser sees of one item, float32 `[frames, 64]`, clipped to [-1, 1].
 
-    A recogniser's estimate wanders from frame to frame, all dims of a half together (standard deviation 0.25), and its
+    A recogniser's estimate wanders from frame to frame, all dims of a half together (standard deviation 0.35), and its
     dims differ a little (0.05). Both are drawn once, from the item's name, so that an item is the same on every access
     and whatever its label.
     """
