@@ -60,9 +60,9 @@ class Client:
         """True once the conversation has ended, well or badly."""
         return self._ended is not None
 
-    def hello(self, role: str) -> Declaration:
+    def hello(self, role: str, *, timeout: float | None = None) -> Declaration:
         """Greet, and read who answers. Raises ProtocolViolation for another version, role or form."""
-        reply = self.request("hello", {"protocol": wire.PROTOCOL}, check=self._check_version)
+        reply = self.request("hello", {"protocol": wire.PROTOCOL}, timeout=timeout, check=self._check_version)
         try:
             declaration = Declaration.from_dict(reply["implementation"])
         except ValueError as error:

@@ -20,7 +20,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -39,6 +39,7 @@ from .roles import (
 from .user_code import as_values, is_named, member
 
 GROUP = "rtconform.implementations"
+PREFIXES = ("py:", "abi:", "cmd:")
 TIMEOUT = 30.0
 """Seconds of wall time for a reply, where the caller doesn't say."""
 
@@ -71,12 +72,24 @@ def connect(text: str, role: str, *, timeout: float = ..., isolate: bool = ...) 
 def connect(text: str, role: str, *, timeout: float = TIMEOUT, isolate: bool = False) -> Implementation:
     """Connect an implementation of a role ("loader", "exporter", "trainer" or "pipeline").
 
-    `timeout` is the wall time in seconds for each reply of a child process; with `isolate`, a py: implementation runs
-    in a child process too. Raises BadConnection, NotAvailable, and whatever goes wrong in the first conversation.
+    `timeout` is the wall time in seconds for each reply of a child process; its start, a training, an export and a
+    measurement are given more. With `isolate`, a py: implementation runs in a child process too.
+    Raises BadConnection, NotAvailable, and whatever goes wrong in the first conversation.
     """
     if role not in ROLES:
         raise ValueError(f"role must be one of {', '.join(ROLES)}, not {role!r}")
-    return _reach(text, role, text, timeout, isolate)
+    if text.startswith(PREFIXES):
+        return _reach(text, role, text, timeout, isolate)
+    points = {point.name: point for point in entry_points(group=GROUP)}
+    if text not in points:
+        raise _unknown(text, sorted(points))
+    found = _called(_imported(points[text].module, points[text].attr, text), role, text)
+    if not isinstance(found, str):
+        return _isolated(text, role, text, timeout) if isolate else adopt(found, role, text)
+    if not found.startswith(PREFIXES):
+        expected = f"an object, or a text that starts with {', '.join(PREFIXES)}"
+        raise BadConnection(who=text, expected=expected, found=f"{found!r}, from the entry point {text}")
+    return _reach(found, role, text, timeout, isolate)
 
 
 def registered_names() -> list[str]:
@@ -85,29 +98,14 @@ def registered_names() -> list[str]:
 
 
 def _reach(text: str, role: str, connection: str, timeout: float, isolate: bool) -> Implementation:
-    kind, colon, rest = text.partition(":")
-    if colon and kind == "py":
-        return (
-            _isolated(text, role, connection, timeout)
-            if isolate
-            else adopt(_python_object(text, role), role, connection, text)
-        )
-    if colon and kind == "abi":
+    kind, _, rest = text.partition(":")
+    if kind == "abi":
         return _abi(rest, role, connection, timeout)
-    if colon and kind == "cmd":
+    if kind == "cmd":
         return _cmd(rest, role, connection, timeout)
-    if text != connection:
-        found = f"{text!r}, from the entry point {connection}"
-        raise BadConnection(
-            who=connection, expected="a text that starts with py:, abi: or cmd:, or an object", found=found
-        )
-    points = {point.name: point for point in entry_points(group=GROUP)}
-    if text not in points:
-        raise _unknown(text, sorted(points))
-    found = _entry_object(points[text], role, text)
-    if isinstance(found, str):
-        return _reach(found, role, connection, timeout, isolate)
-    return _isolated(text, role, connection, timeout) if isolate else adopt(found, role, connection)
+    if isolate:
+        return _isolated(text, role, connection, timeout)
+    return adopt(_python_object(text, role), role, connection, text)
 
 
 def _unknown(text: str, names: list[str]) -> BadConnection:
@@ -135,10 +133,6 @@ def _called(found: Any, role: str, who: str) -> Any:
         if cause is not None and is_named(cause, "NotAvailable"):
             raise NotAvailable(who=who, reason=getattr(cause, "reason", str(cause))) from cause
         raise
-
-
-def _entry_object(point: EntryPoint, role: str, who: str) -> Any:
-    return _called(_imported(point.module, point.attr, who), role, who)
 
 
 def _python_object(text: str, role: str) -> Any:

@@ -12,6 +12,7 @@ import queue
 import signal
 import subprocess
 import threading
+import time
 import weakref
 from collections.abc import Sequence
 from contextlib import suppress
@@ -26,6 +27,7 @@ STDERR_KEPT = 1 << 14
 PARTIAL_KEPT = 1 << 10
 LINES_WAITING = 256
 GRACE_SECONDS = 2.0
+GLANCE_SECONDS = 0.2
 
 
 class Child:
@@ -71,17 +73,25 @@ class Child:
         self._to_send.put(line)
 
     def receive(self, seconds: float) -> bytes | None:
-        """The next line without its newline, or None at the end of the output.
+        """The next line without its newline, or None at the end of the output or of the process.
 
         Raises TimeoutError when nothing came, and ValueError for a line without end.
         """
-        try:
-            line = self._out.waiting.get(timeout=max(seconds, 0))
-        except queue.Empty:
-            raise TimeoutError from None
-        if isinstance(line, Exception):
-            raise line
-        return line
+        deadline = time.monotonic() + seconds
+        while True:
+            # What the child started may hold its output open after its death, so the end of the output isn't enough.
+            has_ended = self._process.poll() is not None
+            try:
+                line = self._out.waiting.get(timeout=max(min(deadline - time.monotonic(), GLANCE_SECONDS), 0))
+            except queue.Empty:
+                if has_ended:
+                    return None
+                if time.monotonic() >= deadline:
+                    raise TimeoutError from None
+                continue
+            if isinstance(line, Exception):
+                raise line
+            return line
 
     def wait(self, seconds: float = GRACE_SECONDS) -> int | None:
         """The exit status once the process has ended by itself (negative for a signal), None if it has not in time."""

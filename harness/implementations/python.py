@@ -132,9 +132,9 @@ class PythonLoader(_Python, LoaderImplementation):
 
 
 class PythonExporter(_Python, ExporterImplementation):
-    """An exporter object. The module is built here, from its reference."""
+    """An exporter object. The module is built here, from its reference; `timeout` can't be kept in process."""
 
-    def export(self, module: ModuleRef, path: str | Path) -> None:
+    def export(self, module: ModuleRef, path: str | Path, *, timeout: float | None = None) -> None:
         who, built = self.declaration.name, module.build()
         unsupported = "UnsupportedModule"
         with as_values(

@@ -24,8 +24,12 @@ from .roles import (
     TrainerImplementation,
 )
 
+START_SECONDS = 60.0
+"""The least that a program is given to start and say hello: one that imports torch needs a while on a busy machine."""
+
+EXPORT_SECONDS = 120.0
 TRAIN_SECONDS = 1800.0
-"""How long a training may take when the caller doesn't say."""
+"""How long an export and a training may take when the caller doesn't say."""
 
 
 class RemoteModel(LoadedModel):
@@ -95,7 +99,7 @@ class _Remote:
     def _start(self, who: str) -> tuple[Client, Declaration]:
         client = Client(self.command, who=who, timeout=self.timeout)
         try:
-            declaration = client.hello(self.role)
+            declaration = client.hello(self.role, timeout=max(self.timeout, START_SECONDS))
         except Refused as error:
             client.abandon()
             raise BadConnection(who=who, expected=f"a {self.role} that says hello", found=error.message) from None
@@ -130,10 +134,11 @@ class RemoteExporter(_Remote, ExporterImplementation):
 
     role = "exporter"
 
-    def export(self, module: ModuleRef, path: str | Path) -> None:
+    def export(self, module: ModuleRef, path: str | Path, *, timeout: float | None = None) -> None:
         path = Path(path).absolute()
+        request = module.to_request() | {"path": str(path)}
         with self._talking(self.declaration.name) as (client, _):
-            client.request("export", module.to_request() | {"path": str(path)})
+            client.request("export", request, timeout=EXPORT_SECONDS if timeout is None else timeout)
         self._check_written(path)
 
 

@@ -131,7 +131,7 @@ class ExporterImplementation(Implementation, ABC):
     """A connected exporter."""
 
     @abstractmethod
-    def export(self, module: ModuleRef, path: str | Path) -> None:
+    def export(self, module: ModuleRef, path: str | Path, *, timeout: float | None = None) -> None:
         """Export a module to a file. Raises Refused with phase "unsupported", and every ImplementationError."""
 
     def _check_written(self, path: Path) -> None:

@@ -34,12 +34,12 @@ def go_wrong(reply):
         sys.exit(0)
     elif FAULT == "hang":
         time.sleep(600)
-    elif FAULT == "hang-with-children":
+    elif FAULT == "abort-with-children":
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         print(f"child {child.pid}", file=sys.stderr, flush=True)
-        time.sleep(600)
+        os.abort()
     elif FAULT == "deaf":
-        os.close(0)
+        say(text + "\n")
         time.sleep(600)
     elif FAULT == "noise":
         say("loading weights…\n" + text + "\n")
