@@ -98,17 +98,20 @@ def _identity(identity: Mapping | None) -> str:
 
 
 def _failures(run: Run) -> Iterator[RenderableType]:
-    failed = [result for group in reading.unexpected(reading.groups(run)) for result in group.results]
+    """A line per requirement and implementation, so that one with many failing cases hides none of the others."""
+    failed = reading.unexpected(reading.groups(run))
     if not failed:
         return
-    yield _title(f"Unexpected ({counted(len(failed), 'result')})")
-    for result in failed[:MOST_FAILURES]:
-        verdict = Verdict(result["verdict"])
-        said = result["known_failure"] if verdict is Verdict.XPASS else result["found"]
-        level = "" if result["level"] == "MUST" else f" ({result['level']})"
-        yield _fitted(
-            f"  {verdict.value}", STYLES_OF_VERDICTS[verdict], f" {visible(result['item'])}{level}: {one_line(said)}"
-        )
+    total = sum(len(group.results) for group in failed)
+    legend = "; +n: so many other cases" if total > len(failed) else ""
+    yield _title(f"Unexpected ({counted(total, 'result')}{legend})")
+    for group in failed[:MOST_FAILURES]:
+        first = group.first
+        said = first["known_failure"] if group.worst is Verdict.XPASS else first["found"]
+        more = f" +{len(group.results) - 1}" if len(group.results) > 1 else ""
+        level = "" if first["level"] == "MUST" else f" ({first['level']})"
+        line = f" {visible(first['item'])}{more}{level}: {one_line(said)}"
+        yield _fitted(f"  {group.worst.value}", STYLES_OF_VERDICTS[group.worst], line)
     if len(failed) > MOST_FAILURES:
         yield f"  and {len(failed) - MOST_FAILURES} more, in the report"
     yield ""

@@ -229,10 +229,15 @@ class TestTheTerminal:
             assert part in said
 
     def test_shows_the_first_twenty_failures(self, tmp_path):
-        """And says how many more there are."""
-        failed = [result("RUN-RESET", "mine", f"case{n}", "FAIL", found="differs") for n in range(23)]
+        """A line each, however many cases one has; and says how many more there are."""
+        failed = [
+            result("RUN-RESET", f"loader{n}", case, "FAIL", found="differs")
+            for n in range(23)
+            for case in ("a", "b", "c")
+        ]
         said = report.summarise(build(tmp_path, failed))
-        assert said.count("  FAIL RUN-RESET") == 20
+        assert "Unexpected (69 results; +n: so many other cases)" in said
+        assert said.count("-a] +2: differs") == 20
         assert "and 3 more, in the report" in said
 
 
