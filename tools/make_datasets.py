@@ -2,8 +2,8 @@
 
     python tools/make_datasets.py [audio|midi|groove|chords|tunes …]     all of them if none is named
 
-The same script, seed and versions give the same MIDI, JSON and CSV bytes; the sound files also depend on the versions of
-fluidsynth and libsndfile. Needs mido, numpy, soundfile, and for `audio` the Debian packages of render.py.
+The same script gives the same MIDI, JSON and CSV bytes; the sounds also depend on the versions of fluidsynth and
+libsndfile. Needs mido, numpy and soundfile, and for `audio` the Debian packages that render.py names.
 """
 
 from __future__ import annotations
@@ -13,149 +13,78 @@ import json
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
-from render import RATE, render
-from score import Note, Setting, Tune, notes_of, pitch_of, read_tunes, triad, write_midi
+from character import characters, perform
+from render import render
+from score import Note, Setting, notes_of, pitch_of, read_tunes, triad, write_midi
 
 TOOLS = Path(__file__).resolve().parent
 FIXTURES = TOOLS.parent / "fixtures"
+DATASETS = FIXTURES / "datasets"
 SEED = 20240117
-# Three renderings of each tune, each in another quadrant of valence and arousal; the fourth quadrant takes turns.
-QUADRANTS = ((1, 1), (-1, -1), (-1, 1), (1, -1))
-# The tonic by the signs of valence and arousal: C and A minor, E and G major.
-TONICS = {(-1, -1): 48, (-1, 1): 57, (1, -1): 52, (1, 1): 67}
 SECONDS = 2.4
 CHORDS = 6
-GROOVE_BARS = 1
+SECONDS_PER_CHORD = 0.4
 PITCH_CLASSES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-DRUMS = {"kick": 36, "snare": 38, "hat": 42, "open": 46, "ride": 51, "rim": 37}
+DRUMS = {"kick": 36, "rim": 37, "snare": 38, "hat": 42, "open": 46, "ride": 51}
+TAKES = 6
+PIANO = {0: 0, 1: 0}
 
 
-@dataclass(frozen=True)
-class Character:
-    """How a rendering sounds, each part in [-1, 1]; from it, and from nothing else, come the labels."""
-
-    mode: int
-    register: float
-    tempo: float
-    loudness: float
-    articulation: float
-
-    @property
-    def valence(self) -> float:
-        """Major, high and brisk count as positive."""
-        return round(0.5 * self.mode + 0.35 * self.register + 0.15 * self.tempo, 3)
-
-    @property
-    def arousal(self) -> float:
-        """Fast, loud and detached count as excited."""
-        return round(0.45 * self.tempo + 0.4 * self.loudness + 0.15 * self.articulation, 3)
-
-    def setting(self, tonic: int) -> Setting:
-        """The character in a player's terms, in the key of a MIDI note."""
-        return Setting(
-            mode="major" if self.mode > 0 else "minor",
-            tonic=tonic,
-            bpm=round(100 * 2 ** (0.75 * self.tempo), 1),
-            velocity=round(76 + 40 * self.loudness),
-            articulation=round(0.72 - 0.22 * self.articulation, 3),
-        )
-
-    @property
-    def tonic(self) -> int:
-        """The key that goes with each quadrant, so that the emotion says which notes to expect: a MIDI note."""
-        return TONICS[self.mode, 1 if self.arousal > 0 else -1]
-
-
-def draw_character(generator: np.random.Generator, quadrant: tuple[int, int]) -> Character:
-    """A character of a quadrant (signs of valence and arousal): its parts lean the same way, each by its own amount."""
-    up, excited = quadrant
-    parts = np.clip(generator.uniform(0.25, 1.0, 4) + generator.normal(0, 0.1, 4), 0, 1).round(3)
-    return Character(up, up * parts[0], excited * parts[1], excited * parts[2], excited * parts[3])
-
-
-def characters(tunes: list[Tune], seed: int) -> list[tuple[Tune, int, Character]]:
-    """Three numbered characters for each tune."""
-    generator = np.random.default_rng(seed)
-    chosen = []
-    for index, tune in enumerate(tunes):
-        for variant in range(3):
-            chosen.append((tune, variant, draw_character(generator, QUADRANTS[(index + variant) % 4])))
-    return chosen
-
-
-def excerpt(notes: list[Note], first_beat: float, beats: float) -> list[Note]:
-    """The notes that begin in a span of beats, counted from its start and cut at its end."""
-    inside = [note for note in notes if first_beat <= note.start < first_beat + beats]
-    return [
-        Note(n.start - first_beat, min(n.length, first_beat + beats - n.start), n.pitch, n.velocity, n.channel)
-        for n in inside
-    ]
+def make_tunes() -> None:
+    """fixtures/midi: each tune as written and once in the other mode, with another tempo, loudness and register."""
+    generator = np.random.default_rng(SEED + 6)
+    for tune in read_tunes(TOOLS / "tunes.json"):
+        other = "minor" if tune.mode == "major" else "major"
+        settings = {
+            tune.mode: Setting(tune.mode, 60, 108.0, 80),
+            other: Setting(
+                other,
+                60 + int(generator.integers(-9, 10)),
+                float(generator.integers(60, 169)),
+                int(generator.integers(40, 113)),
+                round(generator.uniform(0.5, 0.95), 2),
+            ),
+        }
+        for mode, setting in settings.items():
+            path = FIXTURES / "midi" / f"{tune.name}-{mode}.mid"
+            notes = notes_of(tune, setting)
+            write_midi(path, notes, setting.bpm, beats=tune.beats, title=tune.title, programs=PIANO)
 
 
 def make_audio() -> None:
-    """fixtures/datasets/audio: excerpts rendered on a piano, with labels.csv."""
-    folder = FIXTURES / "datasets" / "audio"
+    """fixtures/datasets/audio: beginnings of the tunes rendered on a piano, with labels.csv."""
+    folder = DATASETS / "audio"
+    folder.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(SEED + 5)
     rows = []
     for tune, variant, character in characters(read_tunes(TOOLS / "tunes.json"), SEED):
         # Any key, so that mode and register have to be heard.
         setting = character.setting(60 + 12 * round(0.9 * character.register) + int(generator.integers(-5, 7)))
-        notes = excerpt(notes_of(tune, setting), 0, SECONDS * setting.bpm / 60)
-        name = f"{tune.name}-{variant + 1}.ogg"
+        notes = beginning(notes_of(tune, setting), SECONDS * setting.bpm / 60)
         with tempfile.TemporaryDirectory() as scratch:
             midi = Path(scratch) / "score.mid"
-            write_midi(midi, notes, setting.bpm, beats=tune.beats, title=tune.title, programs={0: 0, 1: 0})
-            samples = render(midi, SECONDS, gain=2.0)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_ogg(folder / name, samples)
-        rows.append((name, character.valence, character.arousal, tune.name))
+            write_midi(midi, notes, setting.bpm, beats=tune.beats, title=tune.title, programs=PIANO)
+            write_ogg(folder / f"{tune.name}-{variant}.ogg", render(midi, SECONDS, gain=2.0))
+        rows.append((f"{tune.name}-{variant}.ogg", character.valence, character.arousal, tune.name))
     write_csv(folder / "labels.csv", ("file", "valence", "arousal", "composition"), rows)
 
 
-def write_ogg(path: Path, samples: np.ndarray) -> None:
-    """Ogg Vorbis; a file that already holds these samples stays, since each encoding draws another serial number."""
-    with tempfile.TemporaryDirectory() as scratch:
-        fresh = Path(scratch) / "fresh.ogg"
-        soundfile.write(fresh, samples, RATE, format="OGG", subtype="VORBIS")
-        if path.is_file() and np.array_equal(soundfile.read(path)[0], soundfile.read(fresh)[0]):
-            return
-        shutil.copyfile(fresh, path)
-
-
-def perform(notes: list[Note], tune: Tune, character: Character, generator: np.random.Generator) -> list[Note]:
-    """The same notes with feeling: excited playing rushes and leans on the beat, calm playing drags and evens out."""
-    bar = tune.beats
-    played = []
-    for note in notes:
-        place = note.start % bar / bar
-        accent = 14 * character.loudness * (1 if place == 0 else -0.5 if note.start % 1 else 0)
-        swing = 0.05 * character.register if note.start % 1 else 0.0
-        rush = -0.05 * character.tempo + swing + generator.normal(0, 0.006)
-        velocity = note.velocity + accent + generator.normal(0, 2)
-        start = max(0.0, note.start + rush)
-        played.append(Note(start, note.length, note.pitch, max(1, min(127, round(velocity))), note.channel))
-    return played
-
-
 def make_midi() -> None:
-    """fixtures/datasets/midi: excerpts in a folder per composer or origin, with labels.json."""
-    folder, labels = FIXTURES / "datasets" / "midi", {}
+    """fixtures/datasets/midi: beginnings of the tunes, played with feeling, a folder per tune, with labels.json."""
+    folder, labels = DATASETS / "midi", {}
     generator = np.random.default_rng(SEED + 1)
     for tune, variant, character in characters(read_tunes(TOOLS / "tunes.json"), SEED + 2):
         setting = character.setting(character.tonic)
-        notes = excerpt(notes_of(tune, setting), 0, SECONDS * setting.bpm / 60)
-        name = f"{tune.name}/{variant + 1}.mid"
+        notes = beginning(notes_of(tune, setting), SECONDS * setting.bpm / 60)
+        name = f"{tune.name}/{variant}.mid"
         performed = perform(notes, tune, character, generator)
-        write_midi(folder / name, performed, setting.bpm, beats=tune.beats, title=tune.title, programs={0: 0, 1: 0})
-        labels[name] = {
-            "composition": tune.name,
-            "emotion": {"valence": character.valence, "arousal": character.arousal},
-        }
+        write_midi(folder / name, performed, setting.bpm, beats=tune.beats, title=tune.title, programs=PIANO)
+        emotion = {"valence": character.valence, "arousal": character.arousal}
+        labels[name] = {"composition": tune.name, "emotion": emotion}
     write_json(folder / "labels.json", labels)
 
 
@@ -163,28 +92,53 @@ def make_chords() -> None:
     """fixtures/datasets/chords: the tunes' melodies, each harmonised in the way that suits a character."""
     progressions = []
     for tune, variant, character in characters(read_tunes(TOOLS / "tunes.json"), SEED + 3):
-        mode = "major" if character.mode > 0 else "minor"
         key = character.tonic % 12
         chords, melody = [], []
         for start, beats, degree in (2 * tune.harmony)[:CHORDS]:
-            root, quality = triad(degree, mode)
-            chords.append(PITCH_CLASSES[(key + root) % 12] + chord_colour(quality, degree, character.arousal))
+            root, quality = triad(degree, character.mode_name)
+            chords.append(PITCH_CLASSES[(key + root) % 12] + colour(quality, degree, character.arousal))
             over = [note for note in tune.melody if start <= note[0] < start + beats]
-            melody.append([pitch_of(d, r, mode, 60 + key) for _, _, d, r in over[:2]])
+            melody.append([pitch_of(step, raised, character.mode_name, 60 + key) for _, _, step, raised in over[:2]])
         progressions.append(
             {
-                "name": f"{tune.name}-{variant + 1}",
+                "name": f"{tune.name}-{variant}",
                 "composition": tune.name,
-                "seconds_per_chord": 0.4,
+                "seconds_per_chord": SECONDS_PER_CHORD,
                 "emotion": {"valence": character.valence, "arousal": character.arousal},
                 "chords": chords,
                 "melody": melody,
             }
         )
-    write_json(FIXTURES / "datasets" / "chords" / "progressions.json", {"progressions": progressions})
+    write_json(DATASETS / "chords" / "progressions.json", {"progressions": progressions})
 
 
-def chord_colour(quality: str, degree: int, arousal: float) -> str:
+def make_groove() -> None:
+    """fixtures/datasets/groove: a bar of drums in each style of grooves.json, six takes each, with info.csv."""
+    folder = DATASETS / "groove"
+    generator = np.random.default_rng(SEED + 4)
+    rows = []
+    styles = json.loads((TOOLS / "grooves.json").read_text(encoding="utf-8"))["styles"]
+    for index, style in enumerate(styles):
+        for take in range(TAKES):
+            bpm = round(style["bpm"] * generator.uniform(0.93, 1.07))
+            number = index * TAKES + take + 1
+            name = f"drummer1/session1/{number}_{style['name']}_{bpm}_beat_4-4.mid"
+            write_midi(folder / name, drum_bar(style, generator), bpm, beats=4, title=style["name"], programs={})
+            split = "validation" if take == 5 or (take == 4 and index % 2) else "train"
+            identity = ("drummer1", "drummer1/session1", f"drummer1/session1/{number}")
+            rows.append((*identity, style["name"], bpm, "beat", "4-4", name, "", round(240 / bpm, 3), split))
+    columns = "drummer session id style bpm beat_type time_signature midi_filename audio_filename duration split"
+    write_csv(folder / "info.csv", tuple(columns.split()), rows)
+
+
+def beginning(notes: list[Note], beats: float) -> list[Note]:
+    """The notes that begin in the first `beats`, cut at their end."""
+    return [
+        Note(n.start, min(n.length, beats - n.start), n.pitch, n.velocity, n.channel) for n in notes if n.start < beats
+    ]
+
+
+def colour(quality: str, degree: int, arousal: float) -> str:
     """Calm harmony has sevenths, excited harmony plain triads; a dominant has its seventh in both."""
     if degree == 5:
         return "7"
@@ -193,39 +147,28 @@ def chord_colour(quality: str, degree: int, arousal: float) -> str:
     return "" if quality == "maj" else "m"
 
 
-def make_groove() -> None:
-    """fixtures/datasets/groove: drum beats in the styles of grooves.json, played with each style's feel, and info.csv."""
-    folder = FIXTURES / "datasets" / "groove"
-    generator = np.random.default_rng(SEED + 4)
-    rows = []
-    for index, style in enumerate(json.loads((TOOLS / "grooves.json").read_text(encoding="utf-8"))["styles"]):
-        for take in range(6):
-            bpm = round(style["bpm"] * generator.uniform(0.93, 1.07))
-            notes = drum_notes(style, generator)
-            number = len(rows) + 1
-            name = f"drummer1/session1/{number}_{style['name'].replace('/', '-')}_{bpm}_beat_4-4.mid"
-            write_midi(folder / name, notes, bpm, beats=4, title=style["name"], programs={})
-            split = "validation" if take == 5 or (take == 4 and index % 2) else "train"
-            seconds = round(4 * 60 / bpm * GROOVE_BARS, 3)
-            identity = f"drummer1/session1/{number}"
-            rows.append(("drummer1", "drummer1/session1", identity, style["name"], bpm, "beat", "4-4", name, "", seconds, split))
-    header = ("drummer", "session", "id", "style", "bpm", "beat_type", "time_signature", "midi_filename", "audio_filename")
-    write_csv(folder / "info.csv", (*header, "duration", "split"), rows)
-
-
-def drum_notes(style: dict, generator: np.random.Generator) -> list[Note]:
-    """Bars of a style's pattern: per drum sixteen digits of loudness (0 silent, 9 loudest), moved by the style's feel."""
+def drum_bar(style: dict, generator: np.random.Generator) -> list[Note]:
+    """A style's pattern: per drum sixteen digits of loudness (0 silent, 9 loudest), moved by the style's feel."""
     notes = []
-    for bar in range(GROOVE_BARS):
-        for drum, pattern in style["drums"].items():
-            for step, digit in enumerate(pattern.replace(" ", "")):
-                if digit == "0":
-                    continue
-                late = style["lay_back"] + (style["swing"] if step % 2 else 0) + generator.normal(0, 0.03)
-                velocity = 20 + 11 * int(digit) + generator.normal(0, 4)
-                start = max(0.0, bar * 4 + (step + float(np.clip(late, -0.45, 0.45))) / 4)
-                notes.append(Note(start, 0.1, DRUMS[drum], int(np.clip(round(velocity), 1, 127)), 9))
+    for drum, pattern in style["drums"].items():
+        for step, digit in enumerate(pattern.replace(" ", "")):
+            if digit == "0":
+                continue
+            late = style["lay_back"] + (style["swing"] if step % 2 else 0) + generator.normal(0, 0.03)
+            velocity = round(20 + 11 * int(digit) + generator.normal(0, 4))
+            start = max(0.0, (step + float(np.clip(late, -0.45, 0.45))) / 4)
+            notes.append(Note(start, 0.1, DRUMS[drum], max(1, min(127, velocity)), 9))
     return sorted(notes, key=lambda note: note.start)
+
+
+def write_ogg(path: Path, samples: np.ndarray, rate: int = 22_050) -> None:
+    """Ogg Vorbis; a file that already holds these samples stays, since each encoding draws another serial number."""
+    with tempfile.TemporaryDirectory() as scratch:
+        fresh = Path(scratch) / "fresh.ogg"
+        soundfile.write(fresh, samples, rate, format="OGG", subtype="VORBIS")
+        if path.is_file() and np.array_equal(soundfile.read(path)[0], soundfile.read(fresh)[0]):
+            return
+        shutil.copyfile(fresh, path)
 
 
 def write_csv(path: Path, header: tuple[str, ...], rows: list[tuple]) -> None:
@@ -243,7 +186,7 @@ def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-MAKERS = {"audio": make_audio, "midi": make_midi, "groove": make_groove, "chords": make_chords}
+MAKERS = {"tunes": make_tunes, "audio": make_audio, "midi": make_midi, "groove": make_groove, "chords": make_chords}
 
 
 def main(names: list[str]) -> None:

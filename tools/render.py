@@ -9,20 +9,17 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-RATE = 22_050
 SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 
 
-def render(midi: Path, seconds: float, *, gain: float = 0.8) -> np.ndarray:
-    """The first `seconds` of a MIDI file as mono float64 at 22,050 Hz, without reverb or chorus."""
+def render(midi: Path, seconds: float, *, gain: float, rate: int = 22_050, channels: int = 1) -> np.ndarray:
+    """The first `seconds` of a MIDI file without reverb or chorus, float64 `[n]` (the mean of both sides) or `[n, 2]`."""
     if not SOUNDFONT.is_file():
         raise SystemExit(f"{SOUNDFONT} is missing: run `apt-get install fluidsynth fluid-soundfont-gm`")
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "out.wav"
-        options = ["-ni", "-q", "-R", "0", "-C", "0", "-g", str(gain), "-r", str(RATE), "-F", str(wav)]
+        options = ["-ni", "-q", "-R", "0", "-C", "0", "-g", str(gain), "-r", str(rate), "-F", str(wav)]
         subprocess.run(["fluidsynth", *options, str(SOUNDFONT), str(midi)], check=True, stdout=subprocess.DEVNULL)
-        samples, rate = soundfile.read(wav, always_2d=True)
-    assert rate == RATE
-    wanted = round(seconds * RATE)
-    mono = samples.mean(axis=1)[:wanted]
-    return np.pad(mono, (0, wanted - len(mono)))
+        stereo = soundfile.read(wav, always_2d=True)[0][: round(seconds * rate)]
+    stereo = np.pad(stereo, ((0, round(seconds * rate) - len(stereo)), (0, 0)))
+    return stereo if channels == 2 else stereo.mean(axis=1)

@@ -24,6 +24,7 @@ N_FFT = 2_048
 HOP = 512
 BANDS = 128
 MIN_RATE, MAX_RATE = 1_000, 768_000
+LOUDEST = 1_000.0  # 60 dB above full scale: more is no audio but integers that nobody scaled, or damage
 
 # Everything the features depend on; a cached feature file is keyed by these values.
 PARAMETERS = {
@@ -54,7 +55,7 @@ def log_mel(samples: np.ndarray, rate: int) -> np.ndarray:
     """The features of a recording, float32 `[frames, 128]` in [-1, 1].
 
     `samples` is `[n]` or `[n, channels]`, full scale ±1, at `rate` Hz. Raises `DataError` for another shape, no
-    samples, less than one frame (92.9 ms), values that are not finite, or a rate outside 1 to 768 kHz.
+    samples, less than one frame (92.9 ms), values that are not finite or beyond ±1000, or a rate outside 1 to 768 kHz.
     """
     import librosa
 
@@ -81,17 +82,18 @@ def mel_filters() -> np.ndarray:
 
 
 def mix_to_mono(samples: np.ndarray) -> np.ndarray:
-    """The mean over channels of `[n]` or `[n, channels]`, float64 `[n]`; `DataError` if that can't be finite audio."""
+    """The mean over channels of `[n]` or `[n, channels]`, float64 `[n]`; `DataError` if that is no audio."""
     samples = np.asarray(samples, np.float64)
     if samples.ndim not in (1, 2) or samples.size == 0:
         raise DataError(
             f"audio must be [samples] or [samples, channels] and not empty, found shape {list(samples.shape)}"
         )
-    bad = np.flatnonzero(~np.isfinite(samples.reshape(len(samples), -1)).all(axis=1))
+    peaks = np.abs(samples.reshape(len(samples), -1)).max(axis=1)
+    bad = np.flatnonzero(~(peaks <= LOUDEST))  # NaN fails every comparison
     if len(bad):
         raise DataError(
-            f"audio must be finite, found NaN or infinity in {len(bad)} of {len(samples)} samples, the first at "
-            f"sample {bad[0]}; repair or leave out this recording"
+            f"audio must be finite and have full scale ±1, found {peaks[bad[0]]:g} at sample {bad[0]} and as much in "
+            f"{len(bad)} of {len(samples)}; divide integers by their full scale, repair or leave out this recording"
         )
     return samples if samples.ndim == 1 else samples.mean(axis=1)
 
