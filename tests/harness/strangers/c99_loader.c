@@ -14,10 +14,12 @@
 
 enum { MAX_LAYERS = 64, MAX_WIDTH = 4096 };
 
+typedef void (*activation)(float *y, uint32_t count);
+
 typedef struct layer {
     uint32_t in, out;
     float *kernel, *bias; /* [in][out], [out] */
-    char activation;      /* 0, 't'anh or 'r'elu */
+    activation activation;
 } layer;
 
 struct rtc_model {
@@ -31,6 +33,43 @@ static rtc_status refuse(rtc_error *error, rtc_phase phase, const char *path, co
     snprintf(error->json_path, sizeof error->json_path, "%s", path);
     snprintf(error->message, sizeof error->message, "%s", message);
     return RTC_ERROR;
+}
+
+static void no_activation(float *y, uint32_t count) { (void)y, (void)count; }
+
+static void apply_tanh(float *y, uint32_t count) {
+    for (uint32_t i = 0; i < count; ++i) y[i] = tanhf(y[i]);
+}
+
+static void apply_relu(float *y, uint32_t count) {
+    for (uint32_t i = 0; i < count; ++i) y[i] = fmaxf(y[i], 0.0f);
+}
+
+static void apply_sigmoid(float *y, uint32_t count) {
+    for (uint32_t i = 0; i < count; ++i) y[i] = 1.0f / (1.0f + expf(-y[i]));
+}
+
+static void apply_elu(float *y, uint32_t count) {
+    for (uint32_t i = 0; i < count; ++i) y[i] = y[i] > 0.0f ? y[i] : expm1f(y[i]);
+}
+
+static void apply_softmax(float *y, uint32_t count) {
+    float largest = y[0], sum = 0.0f;
+    for (uint32_t i = 1; i < count; ++i) largest = fmaxf(largest, y[i]);
+    for (uint32_t i = 0; i < count; ++i) sum += y[i] = expf(y[i] - largest);
+    for (uint32_t i = 0; i < count; ++i) y[i] /= sum;
+}
+
+static const struct {
+    const char *name;
+    activation apply;
+} activations[] = {{"", no_activation},          {"tanh", apply_tanh}, {"relu", apply_relu},
+                   {"sigmoid", apply_sigmoid}, {"elu", apply_elu},   {"softmax", apply_softmax}};
+
+static activation find_activation(const char *name) {
+    for (size_t i = 0; i < sizeof activations / sizeof activations[0]; ++i)
+        if (strcmp(activations[i].name, name) == 0) return activations[i].apply;
+    return NULL;
 }
 
 /* Numbers of a JSON list, exactly `count` of them. */
@@ -74,14 +113,12 @@ static rtc_status build(rtc_model *model, const json *root, rtc_error *error) {
         char path[64];
         snprintf(path, sizeof path, "$.layers[%u]", (unsigned)model->count);
         layer *to = &model->layers[model->count++];
-        const char *activation = json_text(json_member(item, "activation"), "");
         to->in = model->output_size;
         to->out = model->output_size = width(json_member(item, "shape"));
-        to->activation = strcmp(activation, "tanh") == 0 ? 't' : strcmp(activation, "relu") == 0 ? 'r' : 0;
+        to->activation = find_activation(json_text(json_member(item, "activation"), ""));
         if (strcmp(json_text(json_member(item, "type"), ""), "dense") != 0)
             return refuse(error, RTC_PHASE_VALIDATE, path, "only dense layers are known here");
-        if (to->activation == 0 && activation[0] != '\0')
-            return refuse(error, RTC_PHASE_VALIDATE, path, "the activation is none of tanh, relu and nothing");
+        if (to->activation == NULL) return refuse(error, RTC_PHASE_VALIDATE, path, "an unknown activation");
         if (to->out == 0 || !read_dense(to, json_member(item, "weights")))
             return refuse(error, RTC_PHASE_VALIDATE, path, "the weights don't have the shape of the layer");
     }
@@ -130,8 +167,7 @@ static void process(rtc_model *model, const float *in, float *out, uint32_t fram
             memcpy(y, layer->bias, sizeof(float) * layer->out);
             for (uint32_t i = 0; i < layer->in; ++i)
                 for (uint32_t o = 0; o < layer->out; ++o) y[o] += x[i] * layer->kernel[(size_t)i * layer->out + o];
-            for (uint32_t o = 0; o < layer->out; ++o)
-                y[o] = layer->activation == 't' ? tanhf(y[o]) : layer->activation == 'r' && y[o] < 0 ? 0.0f : y[o];
+            layer->activation(y, layer->out);
             x = y;
         }
         memcpy(out, x, sizeof(float) * model->output_size);

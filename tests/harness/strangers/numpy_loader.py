@@ -4,7 +4,14 @@ import json
 
 import numpy as np
 
-ACTIVATIONS = {"": lambda x: x, "tanh": np.tanh, "relu": lambda x: np.maximum(x, np.float32(0))}
+ACTIVATIONS = {
+    "": lambda x: x,
+    "tanh": np.tanh,
+    "relu": lambda x: np.maximum(x, np.float32(0)),
+    "sigmoid": lambda x: sigmoid(x),
+    "elu": lambda x: np.where(x > 0, x, np.expm1(x)),
+    "softmax": lambda x: np.exp(x - x.max()) / np.exp(x - x.max()).sum(),
+}
 
 
 class NumpyLoader:

@@ -7,7 +7,24 @@ import struct
 
 from stdio_loop import Refusal, serve
 
-ACTIVATIONS = {"": lambda x: x, "tanh": math.tanh, "relu": lambda x: max(x, 0.0)}
+
+def softmax(values):
+    weights = [math.exp(value - max(values)) for value in values]
+    return [weight / sum(weights) for weight in weights]
+
+
+def each(function):
+    return lambda values: [function(value) for value in values]
+
+
+ACTIVATIONS = {
+    "": each(lambda x: x),
+    "tanh": each(math.tanh),
+    "relu": each(lambda x: max(x, 0.0)),
+    "sigmoid": each(lambda x: 1 / (1 + math.exp(-x))),
+    "elu": each(lambda x: x if x > 0 else math.expm1(x)),
+    "softmax": softmax,
+}
 models = {}
 
 
@@ -22,6 +39,8 @@ def load(request):
     for index, layer in enumerate(description["layers"]):
         if layer["type"] != "dense":
             raise Refusal("validate", f"unknown layer type {layer['type']!r}", f"$.layers[{index}].type")
+        if layer.get("activation", "") not in ACTIVATIONS:
+            raise Refusal("validate", f"unknown activation {layer['activation']!r}", f"$.layers[{index}].activation")
     models[len(models)] = description
     sizes = {"input_size": description["in_shape"][-1], "output_size": description["layers"][-1]["shape"][-1]}
     return {"model": len(models) - 1, **sizes}
@@ -41,8 +60,8 @@ def process(request):
 def step(description, x):
     for layer in description["layers"]:
         kernel, bias = layer["weights"]
-        sums = (sum(a * row[o] for a, row in zip(x, kernel)) + b for o, b in enumerate(bias))
-        x = [ACTIVATIONS[layer.get("activation", "")](value) for value in sums]
+        sums = [sum(a * row[o] for a, row in zip(x, kernel)) + b for o, b in enumerate(bias)]
+        x = ACTIVATIONS[layer.get("activation", "")](sums)
     return x
 
 
