@@ -20,7 +20,7 @@ from pathlib import Path
 import needs
 import stamps
 import steps
-from places import LOGS, REQUIREMENTS, ROOT, TOX, cache_folder, unpacked_packages
+from places import LOGS, REQUIREMENTS, ROOT, TOX, core_wheels, unpacked_packages
 
 VENV = TOX / "rtconform"
 PYTHON = VENV / "bin" / "python"
@@ -65,9 +65,8 @@ def set_up(unpacked: Path) -> None:
             done.write("packages", packages)
         else:
             work.outcome("unchanged")
-    core = stamps.digest_of(REQUIREMENTS, ["core.txt"], sys.version)
     with work.step("Wheels for the test of the installed package, into the cache"):
-        work.outcome(download_wheels(core))
+        work.outcome(download_wheels())
     built = stamps.digest_of(ROOT, BUILD_INPUTS, packages, found[0], os.environ.get("CXXFLAGS", ""))
     with work.step("rtconform with its native half, into .tox/rtconform"):
         if not done.holds("rtconform", built):
@@ -90,9 +89,9 @@ def install_packages() -> None:
     pip_into_environment("install", "--no-compile", "-r", REQUIREMENTS / "environment.txt", log="packages.log")
 
 
-def download_wheels(digest: str) -> str:
+def download_wheels() -> str:
     """The wheels of requirements/core.txt, from which a test installs the package without a network."""
-    folder = cache_folder() / "wheels" / digest[:16]
+    folder = core_wheels()
     if folder.is_dir():
         return "unchanged"
     fresh = folder.with_name(f".{folder.name}.{os.getpid()}")
@@ -103,7 +102,7 @@ def download_wheels(digest: str) -> str:
 
 def install_rtconform(unpacked: Path) -> None:
     """The checkout itself, editable; its build tools are those of the environment."""
-    options = ["--no-build-isolation", "--no-deps", "--editable", ROOT]
+    options = ["--verbose", "--no-build-isolation", "--no-deps", "--editable", ROOT]
     include = needs.python_include(unpacked)
     if include is not None and unpacked in include.parents:
         options += ["-C", f"cmake.define.Python_INCLUDE_DIR={include}"]

@@ -1,0 +1,118 @@
+"""The wheel, installed where there is no torch, no compiler and no network, judges a loader that is already built."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rtconform.harness.paths import FIXTURES
+
+ROOT = Path(__file__).resolve().parents[1]
+# One worker of several builds and installs, once.
+pytestmark = pytest.mark.xdist_group("wheel")
+
+
+def pip(*arguments: object) -> None:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *map(str, arguments)]
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    done = subprocess.run(command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel of the checkout, built with the tools of this environment."""
+    folder = tmp_path_factory.mktemp("wheel")
+    # A build folder of its own, kept: nothing that is installed changes, and a second run compiles nothing.
+    build = ROOT / "build" / "wheel-test"
+    pip("wheel", "--no-deps", "--no-build-isolation", "-C", f"build-dir={build}", "--wheel-dir", folder, ROOT)
+    (built,) = folder.glob("rtconform-*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """The Python of a new environment with the wheel and what it asks for, and nothing else."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    try:
+        import places
+    finally:
+        sys.path.remove(str(ROOT / "tools"))
+    environment = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    python = environment / "bin" / "python"
+    # The set-up downloads these wheels; without it pip gets them where it gets everything.
+    offline = ["--no-index", "--find-links", places.core_wheels()] if places.core_wheels().is_dir() else []
+    pip("--python", python, "install", *offline, wheel)
+    return python
+
+
+@pytest.fixture(scope="module")
+def cut_off():
+    """The command that cuts a program off from every network; skips where that isn't permitted."""
+    refusals = []
+    for command in (["unshare", "-n"], ["unshare", "-rn"]):
+        try:
+            done = subprocess.run([*command, "true"], capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            pytest.skip("there is no unshare here to cut a program off from the network")
+        if done.returncode == 0:
+            return command
+        refusals.append(done.stderr.strip())
+    pytest.skip(f"this user may not cut a program off from the network: {'; '.join(refusals)}")
+
+
+@pytest.fixture
+def bare(installed, cut_off, tmp_path):
+    """Runs `python -m rtconform …` outside the checkout, cut off, with nothing on PATH."""
+    (tmp_path / "nothing").mkdir()
+    unshare = subprocess.run(
+        ["sh", "-c", "command -v unshare"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+    def rtconform(*arguments: object) -> subprocess.CompletedProcess:
+        command = [unshare, *cut_off[1:], installed, "-m", "rtconform", *map(str, arguments)]
+        variables = {
+            "PATH": str(tmp_path / "nothing"),
+            "HOME": str(tmp_path),
+            "RTCONFORM_CACHE": str(tmp_path / "cache"),
+        }
+        return subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
+
+    return rtconform
+
+
+def test_the_environment_has_no_torch(installed):
+    """What `pip install rtconform` brings is the judge alone."""
+    program = "import importlib.util as u; print([n for n in ('torch', 'librosa', 'scipy') if u.find_spec(n)])"
+    done = subprocess.run([installed, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_installed_command_gives_help(bare):
+    done = bare("--help")
+    assert done.returncode == 0, done.stderr
+    assert "validate" in done.stdout
+
+
+def test_the_installed_package_validates_files(bare, tmp_path):
+    """A file of our own is right, and half of it is wrong in one screen."""
+    right = FIXTURES / "models" / "small" / "lstm-dense.json"
+    done = bare("validate", right)
+    assert done.returncode == 0, done.stdout + done.stderr
+    half = tmp_path / "half.json"
+    half.write_bytes(right.read_bytes()[:1000])
+    done = bare("validate", half)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_the_installed_package_judges_a_prebuilt_loader(bare, installed):
+    """The library of loaders inside the wheel stands for one that somebody built elsewhere."""
+    (library,) = installed.parents[1].rglob("librtc_faulty.so")
+    done = bare("run", "--loader", f"abi:{library}#good-native", "--class", "numerics")
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = bare("run", "--loader", f"abi:{library}#no-such-loader", "--class", "numerics")
+    assert done.returncode not in (0, 1), done.stdout
