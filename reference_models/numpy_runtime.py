@@ -162,7 +162,7 @@ def _layer(entry: object, inputs: int, dtype: type, path: str) -> tuple[_Layer, 
     if not isinstance(weights, list) or len(weights) != len(shapes):
         found = len(weights) if isinstance(weights, list) else type(weights).__name__
         raise BadModelFile(f"{path}.weights: expected {len(shapes)} arrays, found {found}")
-    arrays = [_array(w, s, dtype, f"{path}.weights[{i}]") for i, (w, s) in enumerate(zip(weights, shapes))]
+    arrays = [_array(weights[i], shape, dtype, f"{path}.weights[{i}]") for i, shape in enumerate(shapes)]
     return _Layer(kind, activation, arrays), outputs
 
 

@@ -124,14 +124,14 @@ def _run(module: nn.Module, frames: int, loudness: float) -> tuple[list[Call], t
                 calls, output = trace(module, probe, time_major=time_major)
             except UnsupportedModule:
                 raise
-            except Exception as error:  # noqa: BLE001  a stranger's forward() may raise anything
+            except Exception as error:
                 first_error = first_error or error
             else:
                 return calls, (probe, output)
     raise UnsupportedModule(
         _unexpressed(module)
-        or f"{describe('', module)}: expected forward() to take frames of {' or '.join(map(str, widths))} channels, found "
-        f"that it raises {type(first_error).__name__}: {first_error}"
+        or f"{describe('', module)}: expected forward() to take frames of {' or '.join(map(str, widths))} channels, "
+        f"found that it raises {type(first_error).__name__}: {first_error}"
     )
 
 
@@ -194,7 +194,8 @@ def _check(module: nn.Module, text: bytes, layers: list[Layer], runs: list[tuple
             frame, channel = np.unravel_index(np.nanargmax(error), error.shape)
             raise UnsupportedModule(
                 f"{describe('', module)}: its forward() gives {expected[frame, channel]:.9g} at frame {frame}, output "
-                f"{channel}, its modules as a chain give {found[frame, channel]:.9g}: something happens that no module shows"
+                f"{channel}, its modules as a chain give {found[frame, channel]:.9g}: something happens that no module "
+                "shows"
             )
 
 

@@ -53,10 +53,10 @@ class _Chain:
 
     def _hold(self, tensor: torch.Tensor) -> None:
         # The version counter shows what identity doesn't: an operation in place between two modules.
-        self._tensor, self._version = tensor, tensor._version
+        self._tensor, self._version = tensor, tensor._version  # noqa: SLF001
 
     def _is_held(self, value: object) -> bool:
-        return value is self._tensor and self._tensor._version == self._version
+        return value is self._tensor and self._tensor._version == self._version  # noqa: SLF001
 
     def _last(self) -> str:
         return f"the output of {describe(self.calls[-1].name, self.calls[-1].module)}" if self.calls else "the input"
@@ -70,9 +70,9 @@ class _Chain:
             raise UnsupportedModule(f"{describe(name, module)}: {NO_LAYER}")
         if not self._is_held(given):
             raise UnsupportedModule(
-                f"{describe(name, module)}: expected to be given {self._last()}, found another tensor: the forward() of {owner} "
-                "does something in between that is no module (a functional call, a residual path, a slice or a reshape). "
-                "Write it as modules in a chain; the format has nothing else"
+                f"{describe(name, module)}: expected to be given {self._last()}, found another tensor: the forward() "
+                f"of {owner} does something in between that is no module (a functional call, a residual path, a slice "
+                "or a reshape). Write it as modules in a chain; the format has nothing else"
             )
         if any(bool(torch.any(part != 0)) for part in _tensors(state)):
             raise UnsupportedModule(

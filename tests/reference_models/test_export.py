@@ -7,13 +7,14 @@ import os
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional
+
 from rtconform.reference_models.errors import UnsupportedModule
 from rtconform.reference_models.export import export_model, mapping, reference_exporter, render
 from rtconform.reference_models.models import build
 from rtconform.reference_models.numpy_runtime import read_model
 from rtconform.reference_models.specs import load_specs
-from torch import nn
-from torch.nn import functional
 
 
 class Net(nn.Module):

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+
 from rtconform.reference_models.models import build
 from rtconform.reference_models.specs import load_specs, model_spec
 

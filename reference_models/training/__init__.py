@@ -1,0 +1,1 @@
+"""Training of the five reference models from a JSON config."""

@@ -1,0 +1,308 @@
+"""The trainer learns, keeps its best weights, repeats itself bit for bit, and writes what it promises."""
+
+import hashlib
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+from torch.nn import functional
+
+from rtconform.reference_models.data import Items, Splits
+from rtconform.reference_models.errors import ConfigError, DataError
+from rtconform.reference_models.models import build
+from rtconform.reference_models.numpy_runtime import read_model
+from rtconform.reference_models.specs import load_specs
+from rtconform.reference_models.training import trainer as module_under_test
+from rtconform.reference_models.training.config import EarlyStopping, plan
+from rtconform.reference_models.training.loop import Sequences, evaluate, fit
+from rtconform.reference_models.training.losses import check_targets, constant_loss, loss_value
+from rtconform.reference_models.training.trainer import reference_trainer, train
+
+SPECS = load_specs().models
+
+
+def items(name, count, *, first=0, shuffled=False):
+    """Recordings of one sequence each: a hidden level heard through noise, which the targets ask for at each frame.
+
+    One frame tells a little about the level and all frames so far tell more. `shuffled` exchanges the targets.
+    """
+    spec, generator = SPECS[name], np.random.default_rng(first + 1)
+    level = generator.uniform(-1, 1, (count, 1, 1))
+    heard = level + generator.normal(0, 0.5, (count, 16, 1))
+    inputs = (heard * np.resize([0.5, -0.5, 0.25], spec.input_size)).astype(np.float32)
+    shown = np.broadcast_to(level[generator.permutation(count)] if shuffled else level, heard.shape)
+    if spec.loss == "kl_div":
+        targets = np.eye(spec.output_size)[(shown[..., 0] > 0).astype(int)]
+    else:
+        targets = np.repeat(0.9 * shown if spec.output_range[0] else 0.5 + 0.4 * shown, spec.output_size, axis=2)
+    ids = tuple(f"{name}-{first + i}" for i in range(count))
+    hashes = tuple(hashlib.sha256(array.tobytes()).hexdigest() for array in inputs)
+    return Items(ids, inputs, targets.astype(np.float32), np.arange(count), hashes)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Small models on several threads spend their time waiting, above all on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def fake_data(monkeypatch):
+    """Replaces the data sets by small synthetic ones; the returned mapping changes them."""
+    options = {"shuffled": False, "leak": False, "broken": False}
+
+    def load(config, name, *, seed, validation_fraction, sequence_length):
+        training = items(name, 64, shuffled=options["shuffled"])
+        if options["broken"]:
+            training.inputs[3, 4, 5] = np.nan
+        return Splits(
+            training, training if options["leak"] else items(name, 16, first=1000, shuffled=options["shuffled"])
+        )
+
+    monkeypatch.setattr(module_under_test, "load_dataset", load)
+    return options
+
+
+def groove(**training):
+    """A quick config for GroovePredictor."""
+    return {"models": {"GroovePredictor": {}}, "training": {"epochs": 4, "batch_size": 16, **training}}
+
+
+def sequences(name, count, first=0):
+    """Synthetic sequences as tensors."""
+    made = items(name, count, first=first)
+    return Sequences(torch.from_numpy(made.inputs), torch.from_numpy(made.targets))
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_every_model_learns_and_writes_its_files(fake_data, name, tmp_path):
+    """The validation loss is that of the exported file over the stored held-out arrays, and below the best constant."""
+    config = {"models": {name: {}}, "training": {"epochs": 12, "batch_size": 8}}
+    metrics = train(config, tmp_path, lambda state: None)
+    found, spec = metrics["models"][name], SPECS[name]
+    assert found["validation_loss"] < 0.9 * found["constant_loss"]
+    assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
+    stem = name.lower()
+    held_out = load_file(tmp_path / f"{stem}.validation.safetensors")
+    model = read_model((tmp_path / f"{stem}.json").read_bytes(), np.float64)
+    outputs = np.stack([(model.reset(), model.process(sequence))[1] for sequence in held_out["inputs"]])
+    targets = torch.from_numpy(held_out["targets"]).double()
+    assert float(loss_value(spec.loss, torch.from_numpy(outputs), targets)) == pytest.approx(
+        found["validation_loss"], rel=1e-4
+    )
+    weights = (tmp_path / f"{stem}.safetensors").read_bytes()
+    assert hashlib.sha256(weights).hexdigest() == found["weights_sha256"]
+    assert sum(array.size for array in load_file(tmp_path / f"{stem}.safetensors").values()) == spec.parameters_torch
+    assert found["items"]["validation"] == [f"{name}-{1000 + i}" for i in range(16)]
+    assert not set(found["items"]["training"]) & set(found["items"]["validation"])
+
+
+def test_best_epoch_is_the_one_that_is_kept(fake_data, tmp_path):
+    """History, best epoch and validation loss belong together; the kept weights give that loss again."""
+    found = train(groove(epochs=6), tmp_path, lambda state: None)["models"]["GroovePredictor"]
+    losses = [epoch["validation_loss"] for epoch in found["history"]]
+    assert found["epochs"] == len(losses) == 6
+    assert found["validation_loss"] == min(losses) == losses[found["best_epoch"] - 1]
+
+
+def test_weights_of_the_best_epoch_are_restored():
+    """After training on data that leads astray, the module holds the first epoch's weights, not the last one's."""
+    module = build("GroovePredictor")
+    right = sequences("GroovePredictor", 16)
+    wrong = Sequences(right.inputs, -right.targets)
+    (model_plan,) = plan(groove(epochs=6)).models
+    kept = []
+    stopping = EarlyStopping(enabled=True, patience=3, min_delta=0.0)
+    options = {"seed": 1, "on_epoch": lambda epoch: None}
+    history = fit(
+        module, model_plan, stopping, wrong, right, **options,
+        on_best=lambda best: kept.append({key: value.clone() for key, value in best.state_dict().items()}),
+    )  # fmt: skip
+    losses = [epoch.validation_loss for epoch in history]
+    assert losses[-1] > losses[0] == min(losses) and len(losses) == 4
+    assert evaluate(module, "mse", right) == pytest.approx(losses[0], rel=1e-6)
+    assert all(torch.equal(value, kept[-1][key]) for key, value in module.state_dict().items())
+    assert not module.training
+
+
+def test_patience_counts_improvements_larger_than_min_delta(fake_data, tmp_path):
+    """If no improvement is large enough, training ends after 1 + patience epochs; switched off, it runs to the end."""
+    stopping = {"patience": 2, "min_delta": 0.99}
+    stopped = train(groove(epochs=9, early_stopping=stopping), tmp_path, lambda state: None)
+    assert stopped["models"]["GroovePredictor"]["epochs"] == 3
+    whole = train(groove(epochs=9, early_stopping={**stopping, "enabled": False}), tmp_path, lambda state: None)
+    assert whole["models"]["GroovePredictor"]["epochs"] == 9
+
+
+def test_shuffled_labels_teach_nothing(fake_data, tmp_path):
+    """With targets that belong to other inputs, the same run doesn't beat the best constant by much."""
+    fake_data["shuffled"] = True
+    found = train(groove(epochs=12), tmp_path, lambda state: None)["models"]["GroovePredictor"]
+    assert found["validation_loss"] > 0.95 * found["constant_loss"]
+
+
+@pytest.mark.parametrize("name", ["EmotionRecognizer", "MelodyTransformer"])
+def test_recurrent_weights_learn(fake_data, name, tmp_path):
+    """Training moves W_hh, and clearing the state at each frame makes the trained model worse."""
+
+    def weights(epochs):
+        config = {"models": {name: {}}, "training": {"epochs": epochs, "batch_size": 8, "learning_rate": 1e-3}}
+        train(config, tmp_path, lambda state: None)
+        return load_file(tmp_path / f"{name.lower()}.safetensors")
+
+    early, late = weights(1), weights(8)
+    (recurrent,) = [key for key in late if "weight_hh" in key]
+    assert not np.array_equal(early[recurrent], late[recurrent])
+    module = build(name).eval()
+    module.load_state_dict({key: torch.from_numpy(value) for key, value in late.items()})
+    held_out = sequences(name, 16, first=1000)
+    with torch.no_grad():
+        frames = [module(held_out.inputs[:, t : t + 1])[0] for t in range(16)]
+    cleared = float(loss_value(SPECS[name].loss, torch.cat(frames, dim=1), held_out.targets))
+    assert cleared > 1.05 * evaluate(module, SPECS[name].loss, held_out)
+
+
+def test_one_seed_gives_one_result(fake_data, tmp_path):
+    """The same config gives the same bytes, alone or beside other models; another seed or rate gives others."""
+
+    def weights(folder, **config):
+        metrics = train({**groove(), **config}, tmp_path / folder, lambda state: None)
+        return metrics["models"]["GroovePredictor"]["weights_sha256"]
+
+    torch.manual_seed(1)
+    first = weights("a")
+    torch.manual_seed(2)
+    assert weights("b") == first
+    assert weights("c", models={"GroovePredictor": {}, "DynamicsEngine": {}, "HarmonyPredictor": {}}) == first
+    assert weights("d", seed=1) != first
+    assert weights("e", models={"GroovePredictor": {"learning_rate": 2e-3}}) != first
+    assert (tmp_path / "a" / "groovepredictor.json").read_bytes() == (
+        tmp_path / "b" / "groovepredictor.json"
+    ).read_bytes()
+
+
+def test_the_callers_torch_is_left_alone(fake_data, tmp_path):
+    """Random state, thread count and the deterministic switch are as they were."""
+    torch.manual_seed(4)
+    before = torch.get_rng_state(), torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    train(groove(epochs=1, threads=1 + before[1]), tmp_path, lambda state: None)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before[1:]
+
+
+def test_progress_is_reported(fake_data, tmp_path, capfd):
+    """A callback sees every epoch of every model; without one, stderr gets at most a line per interval and model."""
+    seen = []
+    train({**groove(), "models": {"GroovePredictor": {}, "DynamicsEngine": {}}}, tmp_path, seen.append)
+    assert capfd.readouterr().err == ""
+    for name in ("GroovePredictor", "DynamicsEngine"):
+        assert [state["epoch"] for state in seen if state["model"] == name] == [1, 2, 3, 4]
+    assert {"model", "epoch", "loss", "validation_loss"} == set(seen[0])
+    reference_trainer().train(groove(logging={"seconds": 3600}), tmp_path)
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("GroovePredictor: epoch 1, loss ")
+
+
+def test_a_failing_callback_ends_the_training(fake_data, tmp_path):
+    """What the callback raises comes out of train(), and the other models stop at their next epoch."""
+
+    def fail(state):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train({"training": {"epochs": 100_000, "early_stopping": {"enabled": False}}}, tmp_path, fail)
+
+
+def test_export_and_checkpoints_can_be_switched_off(fake_data, tmp_path, monkeypatch):
+    """Without export no JSON is written; without checkpoints the weights are written once, at the end."""
+    written = []
+    write = module_under_test.write_atomic
+    monkeypatch.setattr(
+        module_under_test, "write_atomic", lambda path, data: (written.append(path.name), write(path, data))
+    )
+    train({**groove(checkpointing={"best": False}), "export": {"enabled": False}}, tmp_path, lambda state: None)
+    assert written == ["groovepredictor.safetensors", "groovepredictor.validation.safetensors", "metrics.json"]
+    written.clear()
+    train(groove(), tmp_path, lambda state: None)
+    assert written.count("groovepredictor.safetensors") > 1 and "groovepredictor.json" in written
+
+
+def test_bad_configs_write_nothing(tmp_path):
+    """A data set that isn't there, or a device that isn't, is a ConfigError at its path before any file is written."""
+    out = tmp_path / "out"
+    config = {**groove(), "datasets": {"grooves": {"path": str(tmp_path / "absent")}}}
+    with pytest.raises(ConfigError, match=r"^\$\.datasets\.grooves: .*absent"):
+        train(config, out)
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match=r"^\$\.device: expected one of auto, cpu"):
+            train({**groove(), "device": "cuda"}, out)
+    assert not out.exists()
+
+
+def test_a_recording_on_both_sides_is_refused(fake_data, tmp_path):
+    """If the split leaks, there is no training."""
+    fake_data["leak"] = True
+    with pytest.raises(DataError, match="both sides"):
+        train(groove(), tmp_path)
+
+
+def test_divergence_is_said(fake_data, tmp_path, monkeypatch):
+    """A learning rate that blows the weights up is named, with what to do."""
+
+    def wild(config):
+        made = plan(config)
+        return replace(made, models=tuple(replace(model, learning_rate=1e37) for model in made.models))
+
+    monkeypatch.setattr(module_under_test.settings, "plan", wild)
+    with pytest.raises(ConfigError, match=r"^\$\.models\.DynamicsEngine\.learning_rate: .*1e\+37 .*lower it"):
+        train({"models": {"DynamicsEngine": {}}, "training": {"epochs": 4}}, tmp_path, lambda state: None)
+
+
+def test_inputs_that_are_not_finite_are_refused(fake_data, tmp_path):
+    """No NaN reaches a model."""
+    fake_data["broken"] = True
+    with pytest.raises(DataError, match=r"^\$\.datasets\.grooves: expected finite inputs"):
+        train(groove(), tmp_path)
+
+
+def test_kl_div_takes_logarithms_of_probabilities():
+    """The loss is KL(target || output) per frame: 0 for equal distributions, never negative, finite at zeros."""
+    generator = torch.Generator().manual_seed(0)
+    targets = torch.rand(3, 5, 7, generator=generator).softmax(-1)
+    outputs = torch.rand(3, 5, 7, generator=generator).softmax(-1)
+    assert float(loss_value("kl_div", targets, targets)) == pytest.approx(0, abs=1e-6)
+    expected = (targets * (targets / outputs).log()).sum(-1).mean()
+    assert float(expected) > 0
+    assert float(loss_value("kl_div", outputs, targets)) == pytest.approx(float(expected), rel=1e-5)
+    one_hot = functional.one_hot(torch.tensor([[0, 1]]), 2).float()
+    assert np.isfinite(float(loss_value("kl_div", one_hot.flip(-1), one_hot)))
+
+
+@pytest.mark.parametrize("name", ["mse", "bce", "kl_div"])
+def test_no_constant_beats_the_best_constant(name):
+    """The mean scores less than the mean of other data, and less than small changes of itself."""
+    generator = torch.Generator().manual_seed(0)
+    targets = torch.rand(4, 6, 5, generator=generator).double()
+    targets = targets / targets.sum(-1, keepdim=True)
+    best = constant_loss(name, targets)
+    for _ in range(20):
+        other = (targets.mean((0, 1)) + 0.02 * torch.rand(5, generator=generator)).clamp(0.01, 0.99)
+        other = other / other.sum() if name == "kl_div" else other
+        assert float(loss_value(name, other.expand_as(targets).contiguous(), targets)) > best
+
+
+def test_targets_out_of_reach_are_refused():
+    """Targets beyond the output range, and distributions that don't sum to one, are data errors."""
+    spec = SPECS["HarmonyPredictor"]
+    good = torch.full((1, 2, 64), 1 / 64)
+    check_targets("kl_div", spec, good)
+    with pytest.raises(DataError, match="sum to 1"):
+        check_targets("kl_div", spec, good / 2)
+    with pytest.raises(DataError, match="from 0 to 1"):
+        check_targets("mse", spec, good - 1)
