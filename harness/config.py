@@ -27,8 +27,9 @@ class InvalidConfig(ValueError):
 class Config:
     """Everything that a run can be told.
 
-    Implementations are connection strings; `classes` are the conformance classes that gate (empty: all); `deadline_ms`
-    is the time for one step, `memory_limit_bytes` the live memory for all models together.
+    Implementations are connection strings; `classes` are the conformance classes that gate (empty: all); `timeout_s`
+    is the time for one answer of an implementation, `deadline_ms` for one step of all models, `memory_limit_bytes` the
+    live memory for all models together.
     """
 
     loaders: tuple[str, ...] = ()
@@ -38,6 +39,7 @@ class Config:
     classes: tuple[str, ...] = ()
     models: str | None = None
     known_failures: str | None = None
+    timeout_s: float = 20.0
     deadline_ms: float = 10.0
     memory_limit_bytes: int = 4 * 1024 * 1024
     profile: str = "ci"
@@ -122,7 +124,7 @@ def checked(config: Config, where: str) -> Config:
         value = getattr(config, key)
         if value is not None and not isinstance(value, str):
             raise InvalidConfig(f"{where}: {key}: expected a path as a string, found {value!r}")
-    for key in ("deadline_ms", "memory_limit_bytes"):
+    for key in ("timeout_s", "deadline_ms", "memory_limit_bytes"):
         value = getattr(config, key)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
             raise InvalidConfig(f"{where}: {key}: expected a number above zero, found {value!r}")

@@ -9,19 +9,28 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-CARRIED_VARIABLES = ("PYTHONPATH", "RTNEURAL_DIR", "RTCONFORM_CACHE", "RTCONFORM_MARCH")
+CARRIED_VARIABLES = ("RTNEURAL_DIR", "RTCONFORM_CACHE", "RTCONFORM_MARCH")
 """Environment variables that change what is judged, so that a command without them would not show the same."""
 
 
 def reproduce_command(item: str, role: str, connection: str, options: Mapping[str, Any]) -> str:
     """One line for any shell in any folder that runs just this case; `options` are further `rtconform run` options."""
     variables = [f"{name}={os.environ[name]}" for name in CARRIED_VARIABLES if os.environ.get(name)]
+    if folders := import_folders(connection):
+        variables.append(f"PYTHONPATH={folders}")
     words = ["env", *variables] if variables else []
     words += [sys.executable, "-m", "rtconform", "run", f"--{role}", absolute_connection(connection), "--only", item]
     for name, value in options.items():
         if value is not None:
             words += [f"--{name}", str(value)]
     return shlex.join(words)
+
+
+def import_folders(connection: str) -> str:
+    """PYTHONPATH with absolute folders; for py: with the working folder, from which it may have been imported."""
+    folders = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    folders += [os.getcwd()] if connection.startswith("py:") and "rtconform." not in connection else []
+    return os.pathsep.join(dict.fromkeys(str(Path(folder).resolve()) for folder in folders))
 
 
 def absolute_connection(connection: str) -> str:

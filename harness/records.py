@@ -51,7 +51,7 @@ class Writer:
 
     def header(self, **fields: Any) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._stream = self.path.open("w", encoding="utf-8")
+        self._stream = self.path.open("w", encoding="utf-8", errors="backslashreplace")
         self._write("header", schema=SCHEMA_VERSION, started=_now(), machine=machine(), **fields)
 
     def implementation(self, **fields: Any) -> None:

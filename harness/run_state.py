@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,9 +12,13 @@ import pytest
 
 from . import catalogue, config as settings, judging, known_failures, messages, records, selection
 from .implementations import Implementation, connect
+from .implementations.errors import TimedOut
 from .verdicts import ExitCode, Verdict, exit_code, standings
 
 STATE: pytest.StashKey[RunState] = pytest.StashKey()
+MOST_TIMEOUTS = 3
+"""After so many, an implementation is not waited for again in this run."""
+
 DEFAULT_OUT = "rtconform-report"
 SPEC_VERSION = "1.0"
 
@@ -59,10 +64,11 @@ class RunState:
         self.command = command
         self.finished = False
         self.failed_items = 0
-        self.named = {role: selection.short_names(texts) for role, texts in config.implementations().items()}
+        self.named = selection.short_names(config.implementations())
         self.user_cases = selection.user_cases(config.models_path) if config.models_path else None
         self.known = known_failures.load(config.known_failures_path)
         self._connected: dict[str, Implementation | Exception] = {}
+        self._timeouts: Counter[str] = Counter()
         self._writer: records.Writer | None = None
         self._results: list[Mapping[str, Any]] = []
         self._identified: set[str] = set()
@@ -129,6 +135,9 @@ class RunState:
         found = self.connected(role, request.param)
         if isinstance(found, Exception):
             raise found
+        if self._timeouts[request.param] >= MOST_TIMEOUTS:
+            reason = f"not tried: it has already given no answer {MOST_TIMEOUTS} times"
+            raise TimedOut(who=request.param, op=reason, seconds=self.config.timeout_s)
         capability = catalogue.load()[request.node.get_closest_marker("requirement").args[0]].capability
         declared = (*found.declaration.layer_types, *found.declaration.features)
         if capability is not None and capability not in declared:
@@ -139,7 +148,7 @@ class RunState:
         """The implementation of that name, or what came in the way; tried once per run."""
         if name not in self._connected:
             try:
-                self._connected[name] = connect(self.named[role][name], role)
+                self._connected[name] = connect(self.named[role][name], role, timeout=self.config.timeout_s)
             except Exception as error:
                 self._connected[name] = error
         return self._connected[name]
@@ -154,6 +163,7 @@ class RunState:
                 verdict, found = Verdict.SKIP, str(call.excinfo.value)
             else:
                 verdict, found, evidence = judging.verdict_of(call.excinfo.value)
+        self._timeouts[where["implementation"]] += verdict is Verdict.TIMEOUT
         verdict, known = self._with_known_failures(requirement.id, where, verdict)
         return {
             "item": item.name,
@@ -162,6 +172,7 @@ class RunState:
             "class": requirement.conformance_class,
             "role": requirement.role,
             "text": requirement.text,
+            "why": requirement.why,
             **where,
             "verdict": verdict.value,
             "found": found,

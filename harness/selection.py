@@ -38,20 +38,25 @@ class ModelCase:
         return read(self.path)
 
 
-def short_names(connections: Sequence[str]) -> Mapping[str, str]:
-    """{short name: connection}: the registered name, the name behind #, or what the path ends in; made unique."""
-    named: dict[str, str] = {}
-    for connection in connections:
-        base = name = short_name(connection)
-        count = 1
-        while name in named:
-            count += 1
-            name = f"{base}~{count}"
-        named[name] = connection
+def short_names(connections: Mapping[str, Sequence[str]]) -> Mapping[str, Mapping[str, str]]:
+    """{role: {short name: connection}} for {role: connections}; a short name stands for one implementation only."""
+    taken: set[str] = set()
+    named: dict[str, dict[str, str]] = {}
+    for role, texts in connections.items():
+        named[role] = {}
+        for text in texts:
+            base = name = short_name(text)
+            count = 1
+            while name in taken:
+                count += 1
+                name = f"{base}~{count}"
+            taken.add(name)
+            named[role][name] = text
     return named
 
 
 def short_name(connection: str) -> str:
+    """The registered name, the name behind #, or what the path or the factory is called."""
     kind, _, rest = connection.partition(":")
     if kind == "abi":
         path, _, name = rest.partition("#")

@@ -55,16 +55,18 @@ class Outcome:
 def exit_code(outcomes: Iterable[Outcome], gating: Iterable[str] | None = None) -> ExitCode:
     """The exit code of a run: MUST requirements of the gating classes decide (all classes when `gating` is None).
 
-    A fault of the suite itself always counts.
+    A fault of the suite itself always counts, and so does an implementation of which nothing was judged because it
+    declares nothing.
     """
     classes = None if gating is None else set(gating)
+    outcomes = [outcome for outcome in outcomes if classes is None or outcome.conformance_class in classes]
+    judged = {outcome.implementation for outcome in outcomes if outcome.verdict is not Verdict.SKIP}
     verdicts = {
         outcome.verdict
         for outcome in outcomes
-        if outcome.verdict is Verdict.SUITE_ERROR
-        or (outcome.level == "MUST" and (classes is None or outcome.conformance_class in classes))
+        if outcome.level == "MUST" or outcome.verdict is Verdict.SUITE_ERROR
     }
-    if any(verdict.is_unexpected for verdict in verdicts):
+    if any(verdict.is_unexpected for verdict in verdicts) or judged != {o.implementation for o in outcomes}:
         return ExitCode.UNEXPECTED
     if Verdict.NOT_AVAILABLE in verdicts:
         return ExitCode.NOT_AVAILABLE

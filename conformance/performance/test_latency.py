@@ -16,7 +16,7 @@ WARM_UP = 50
 @pytest.mark.requirement("LAT-STEP")
 @pytest.mark.models("five")
 def test_steps_end_within_the_deadline(loader, model_set, rtc_config, measure):
-    """More steps until the bound on the miss rate decides, at most 20,000."""
+    """A few steps, which a slow loader has failed by, then more until the bound on the miss rate decides."""
     step = step_of(model_set)
     audio = signals.noise(AUDIO_FRAMES, step.width, seed=rtc_config.seed)
     deadline_ns = rtc_config.deadline_ms * 1e6
@@ -28,7 +28,7 @@ def test_steps_end_within_the_deadline(loader, model_set, rtc_config, measure):
         decided = None
         while decided is None:
             misses = int(np.count_nonzero(np.array(wall) > deadline_ns))
-            steps = max(miss_rate.steps_needed(misses) - len(wall), AUDIO_FRAMES)
+            steps = max(miss_rate.steps_needed(misses) - len(wall), AUDIO_FRAMES) if wall else AUDIO_FRAMES
             timed = session.measure_latency(models, step.flow, audio, steps, WARM_UP)
             wall, cpu, null = [*wall, *timed.wall_ns], [*cpu, *timed.cpu_ns], [*null, *timed.null_ns]
             check(timed.mismatches == 0, "the timed run gave other outputs than its first pass", passes=timed.mismatches)

@@ -56,7 +56,7 @@ def run_suite(options: dict[str, Any], pytest_arguments: list[str] = ()) -> int:
 
     arguments = [
         *("-c", str(CONFORMANCE / "pytest.ini"), "--rootdir", str(CONFORMANCE), "-p", PLUGIN),
-        *("-q", "--no-header", "--tb=short", "--rtc-timed"),
+        *("-q", "-rN", "--no-header", "--tb=short", "--rtc-timed"),
     ]
     for name, value in options.items():
         for item in value if isinstance(value, (list, tuple)) else [value]:

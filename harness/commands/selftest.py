@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from . import fail, single
 from .run import run_suite
 
 DEFAULT_OUT = "rtconform-selftest"
+TIMEOUT_SECONDS = 10.0
 
 
 def selftest(
@@ -26,10 +27,11 @@ def selftest(
     entries = [e for e in kill_matrix.load() if (not role or e.role in role) and (not only or e.id in only)]
     if not entries:
         fail(f"no implementation of the self-test is selected; {kill_matrix.LIST} lists them")
-    results = [
-        *_run(entries, Path(out) / "untimed", ["-n", str(jobs), "-m", "not latency and not memory"]),
-        *_run([e for e in entries if e.role == "loader"], Path(out) / "timed", ["-m", "latency or memory"]),
-    ]
+    results: list[dict[str, Any]] = []
+    for timed, arguments in ((False, ["-n", str(jobs), "--dist", "loadfile"]), (True, [])):
+        for classes, group in _groups(entries, timed=timed).items():
+            name = "-".join(["timed" if timed else "untimed", *classes])
+            results += _run(group, classes, Path(out) / name, arguments)
     matrix = kill_matrix.evaluate(entries, results)
     faults = matrix.faults if not (role or only) else [f for f in matrix.faults if "no known-bad is caught" not in f]
     typer.echo(kill_matrix.table(matrix))
@@ -43,11 +45,22 @@ def selftest(
     raise typer.Exit(1 if faults else 0)
 
 
-def _run(entries: Sequence[kill_matrix.Entry], out: Path, pytest_arguments: list[str]) -> Sequence[dict[str, Any]]:
+def _groups(entries: Iterable[kill_matrix.Entry], *, timed: bool) -> dict[tuple[str, ...], list[kill_matrix.Entry]]:
+    """The entries that take part in timed or untimed requirements, by the classes that they are tried on."""
+    requirements = [r for r in catalogue.load().values() if r.is_timed == timed]
+    groups: dict[tuple[str, ...], list[kill_matrix.Entry]] = {}
+    for entry in entries:
+        classes = tuple(dict.fromkeys(r.conformance_class for r in requirements if entry.takes_part(r)))
+        if classes:
+            groups.setdefault(classes, []).append(entry)
+    return groups
+
+
+def _run(
+    entries: Sequence[kill_matrix.Entry], classes: Sequence[str], out: Path, pytest_arguments: list[str]
+) -> Sequence[dict[str, Any]]:
     """The result records of the suite's run on these implementations, with the smallest set of cases."""
-    if not entries:
-        return ()
-    options: dict[str, Any] = {"profile": "smoke", "out": str(out), "config": str(_no_settings(out))}
+    options: dict[str, Any] = {"profile": "smoke", "out": str(out), "config": str(_settings(out)), "class": list(classes)}
     for name in catalogue.ROLES:
         options[name] = [entry.connection for entry in entries if entry.role == name]
     run_suite(options, [*pytest_arguments, "--rtc-records-only", "--tb=no", "--no-summary"])
@@ -57,11 +70,11 @@ def _run(entries: Sequence[kill_matrix.Entry], out: Path, pytest_arguments: list
         fail(str(error), code=1)
 
 
-def _no_settings(out: Path) -> Path:
-    """An empty settings file, so that no settings of the folder that it is called in take part."""
+def _settings(out: Path) -> Path:
+    """A settings file of the self-test's own, so that those of the folder that it is called in take no part."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / "rtconform.toml"
-    path.write_text("", encoding="utf-8")
+    path.write_text(f"timeout_s = {TIMEOUT_SECONDS}\n", encoding="utf-8")
     return path
 
 

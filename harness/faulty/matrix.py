@@ -23,14 +23,15 @@ from ..implementations.host import find_host
 from ..verdicts import Verdict
 
 LIST = Path(__file__).with_name("known_bads.toml")
-NATIVE = "native:"
+LIBRARIES = {"native": "librtc_faulty.so", "native-static": "librtc_faulty_static.so"}
 
 
 @dataclass(frozen=True)
 class Entry:
     """One implementation of the self-test; `mistake` is empty for a good one.
 
-    `evidence` is a text that the message of a killing failure must hold, so that a broken import is no kill.
+    `evidence` is a text that the message of a killing failure must hold, so that a broken import is no kill. `classes`
+    limits what it is tried on, for those that would take minutes elsewhere.
     """
 
     id: str
@@ -40,6 +41,13 @@ class Entry:
     killed_by: tuple[str, ...] = ()
     may_fire: tuple[str, ...] = ()
     evidence: str = ""
+    classes: tuple[str, ...] = ()
+
+    def takes_part(self, requirement: catalogue.Requirement) -> bool:
+        """Whether it is tried on a requirement: a timed one only if it has something to do with it."""
+        if requirement.role != self.role or (self.classes and requirement.conformance_class not in self.classes):
+            return False
+        return not requirement.is_timed or self.is_good or requirement.id in (*self.killed_by, *self.may_fire)
 
     @property
     def is_good(self) -> bool:
@@ -71,9 +79,10 @@ def load(path: Path = LIST) -> list[Entry]:
 
 def resolved(connection: str) -> str:
     """`native:NAME` as the connection to that loader of the suite's own library of wrong loaders."""
-    if not connection.startswith(NATIVE):
+    kind, _, name = connection.partition(":")
+    if kind not in LIBRARIES:
         return connection
-    return f"abi:{find_host().with_name('librtc_faulty.so')}#{connection.removeprefix(NATIVE)}"
+    return f"abi:{find_host().with_name(LIBRARIES[kind])}#{name}"
 
 
 def evaluate(entries: Sequence[Entry], results: Iterable[Mapping[str, Any]]) -> Matrix:

@@ -90,6 +90,7 @@ def result(
         "class": known.conformance_class,
         "role": known.role,
         "text": known.text,
+        "why": known.why,
         "implementation": implementation,
         "case": case,
         "verdict": verdict,
