@@ -154,6 +154,12 @@ class TestMemory:
         assert doubles["live_bytes"] > honest["live_bytes"] + 4096
         assert 1024 <= leaks["leak_bytes_per_cycle"] <= 1048
 
+    def test_nothing_but_the_loader_is_counted(self, tmp_path: Path) -> None:
+        """A loader that allocates 4 bytes holds one block of malloc's smallest size, whatever dlopen took for itself."""
+        library = raw_host.compiled("identity_loader.c", tmp_path)
+        measured = self.measured("identity", raw_host.written(tmp_path / "five", "5"), library=library)
+        assert 4 <= measured["live_bytes"] - measured["static_bytes"] <= 32
+
     def test_a_refused_file_is_refused(self, host: Host, tmp_path: Path) -> None:
         """The loader's reason comes through as in load, and nothing stays loaded."""
         error = host.ask("measure_memory", paths=[str(raw_host.written(tmp_path / "bad.json", "{}"))])["error"]

@@ -29,7 +29,8 @@ Noise::Noise() {
 }
 
 std::string Noise::take() {
-    // What is still in a buffer belongs to the operation that has just ended.
+    // What is still in a buffer belongs to the operation that has just ended. The buffers are two if the library has
+    // called sync_with_stdio(false).
     std::fflush(stdout);
     std::cout.flush();
     char text[shown_bytes];
