@@ -155,7 +155,7 @@ class TestMemory:
         assert 1024 <= leaks["leak_bytes_per_cycle"] <= 1048
 
     def test_nothing_but_the_loader_is_counted(self, tmp_path: Path) -> None:
-        """A loader that allocates 4 bytes holds one block of malloc's smallest size, whatever dlopen took for itself."""
+        """A loader that allocates 4 bytes holds one smallest block of malloc, whatever dlopen took for itself."""
         library = raw_host.compiled("identity_loader.c", tmp_path)
         measured = self.measured("identity", raw_host.written(tmp_path / "five", "5"), library=library)
         assert 4 <= measured["live_bytes"] - measured["static_bytes"] <= 32
