@@ -8,12 +8,10 @@ from __future__ import annotations
 import difflib
 import json
 import math
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..data.loading import BUNDLED
 from ..errors import ConfigError
 from ..specs import ModelSpec, load_specs
 
@@ -186,26 +184,6 @@ def _merged(default: object, given: object) -> object:
 def default_config() -> dict:
     """The default config: all five models on the bundled data."""
     return json.loads(DEFAULTS_FILE.read_text(encoding="utf-8"))
-
-
-def load_config(path: str | os.PathLike[str]) -> dict:
-    """The config of a JSON file, data set paths made absolute: relative ones start at the file's folder.
-
-    Raises ConfigError if it can't be read, isn't JSON, or holds an unknown key or an impossible value.
-    """
-    file = Path(path)
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{file}: expected a JSON config, but it can't be read: {error.strerror}") from None
-    except ValueError as error:
-        raise ConfigError(f"{file}: expected JSON, found: {error}") from None
-    _check(config, _SCHEMA, "$")
-    for entry in config.get("datasets", {}).values():
-        folder = entry.get("path")
-        if isinstance(folder, str) and not folder.startswith(BUNDLED):
-            entry["path"] = str(file.resolve().parent / Path(folder).expanduser())
-    return config
 
 
 def plan(config: Mapping[str, object]) -> Plan:

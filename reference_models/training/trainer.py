@@ -63,6 +63,8 @@ def train(
 ) -> dict[str, object]:
     """Trains the models that the config names and returns the metrics, which are also written.
 
+    `config` is the JSON value, which needs to say only what differs from reference_models/config.json; relative paths
+    of data sets start at the working folder, and `bundled:NAME` is a data set that comes with the package.
     `out_dir` gets, for each model in lower case, `<name>.json` (RTNeural JSON, unless export is off),
     `<name>.safetensors` (torch state dict), both of the weights with the lowest validation loss,
     `<name>.validation.safetensors` (the held-out `inputs [N, T, in]` and `targets [N, T, out]`), and `metrics.json`.

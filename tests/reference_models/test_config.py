@@ -1,13 +1,10 @@
 """The training config is read strictly: what it can't mean is refused at its JSON path."""
 
-import json
-from pathlib import Path
-
 import pytest
 
 from rtconform.reference_models.errors import ConfigError
 from rtconform.reference_models.specs import load_specs
-from rtconform.reference_models.training.config import default_config, load_config, plan
+from rtconform.reference_models.training.config import default_config, plan
 
 
 def refusal(config):
@@ -80,21 +77,3 @@ def test_faults_are_refused_where_they_are(config, parts):
     """The message has the JSON path, what was expected and found, and the nearest valid name."""
     message = refusal(config)
     assert message.startswith(parts[0] + ":") and all(part in message for part in parts), message
-
-
-def test_relative_data_set_paths_start_at_the_config_file(tmp_path):
-    """A relative path is looked for beside the file; absolute and bundled ones stay as they are."""
-    paths = {"near": "data/a", "far": "/data/b", "own": "bundled:audio"}
-    file = tmp_path / "config.json"
-    file.write_text(json.dumps({"datasets": {name: {"path": path} for name, path in paths.items()}}))
-    found = {name: entry["path"] for name, entry in load_config(file)["datasets"].items()}
-    assert found == {"near": str(tmp_path / "data" / "a"), "far": str(Path("/data/b")), "own": "bundled:audio"}
-
-
-def test_unreadable_config_files_are_refused_with_their_name(tmp_path):
-    """A missing file, and one that isn't JSON, say so."""
-    with pytest.raises(ConfigError, match=r"nowhere\.json: expected a JSON config"):
-        load_config(tmp_path / "nowhere.json")
-    (tmp_path / "broken.json").write_text('{"training": ')
-    with pytest.raises(ConfigError, match=r"broken\.json: expected JSON, found: .*line 1"):
-        load_config(tmp_path / "broken.json")

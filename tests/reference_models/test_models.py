@@ -1,5 +1,6 @@
 """The five models have the published sizes and stream, and the specs file holds together."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 import torch
 
 from rtconform.reference_models.models import build
-from rtconform.reference_models.specs import load_specs, model_spec
+from rtconform.reference_models.numpy_runtime import read_model
+from rtconform.reference_models.specs import FIXTURES, load_specs, model_spec
 
 NAMES = list(load_specs().models)
 PUBLISHED = {
@@ -115,6 +117,18 @@ def test_fallbacks_are_the_neutral_values():
     assert values["HarmonyPredictor"].tolist() == [1.0] + [0.0] * 63
     assert values["DynamicsEngine"].tolist() == [0.5] * 16
     assert all(v.dtype == np.float32 for v in values.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stored_weights_are_those_that_are_documented(name):
+    """The stored file has the sha256 of MODELS.md, and the sizes and single-bias parameter count of the spec."""
+    spec = model_spec(name)
+    text = (FIXTURES / "models" / spec.file).read_bytes()
+    page = (FIXTURES / "models" / "MODELS.md").read_text(encoding="utf-8")
+    assert f"{hashlib.sha256(text).hexdigest()}  {spec.file}" in page
+    model = read_model(text)
+    assert (model.input_size, model.output_size) == (spec.input_size, spec.output_size)
+    assert sum(array.size for arrays in model.arrays for array in arrays) == spec.parameters_rtneural
 
 
 def test_unknown_names_and_versions_are_refused(tmp_path):
