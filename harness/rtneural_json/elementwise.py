@@ -22,7 +22,7 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 def _softmax(x: np.ndarray, arithmetic: Arithmetic) -> np.ndarray:
     shifted = x - x.max(axis=-1, keepdims=True)
     # Subtracting the maximum rounds the exponent, which is an error of u|x - max| in its exponential.
-    powers = np.exp(shifted * arithmetic.factor(x.shape[1:], OPERATION)) * arithmetic.factor(x.shape[1:], EXP)
+    powers = np.exp(shifted * arithmetic.factor(x.shape[1:], OPERATION)) * arithmetic.function(x.shape[1:], EXP)
     total = powers.sum(axis=-1, keepdims=True)
     total = total + arithmetic.dot(powers, np.ones((x.shape[-1], 1)))
     return powers / total * arithmetic.factor(x.shape[1:], OPERATION)
@@ -30,16 +30,16 @@ def _softmax(x: np.ndarray, arithmetic: Arithmetic) -> np.ndarray:
 
 def _elu(x: np.ndarray, arithmetic: Arithmetic) -> np.ndarray:
     # exp(x) - 1 and expm1(x) are both in use: the first errs by u where the second errs by u|y|.
-    rounding = arithmetic.factor(x.shape[1:], EXP) - 1.0
+    rounding = arithmetic.function(x.shape[1:], EXP) - 1.0
     return np.where(x > 0, x, np.expm1(np.minimum(x, 0.0)) + rounding * np.exp(np.minimum(x, 0.0)))
 
 
 def activate(name: str, x: np.ndarray, arithmetic: Arithmetic) -> np.ndarray:
     """Apply an activation of the grammar to [runs, frames, channels]."""
     if name == "tanh":
-        return np.tanh(x) * arithmetic.factor(x.shape[1:], TANH)
+        return np.tanh(x) * arithmetic.function(x.shape[1:], TANH)
     if name == "sigmoid":
-        return sigmoid(x) * arithmetic.factor(x.shape[1:], SIGMOID)
+        return sigmoid(x) * arithmetic.function(x.shape[1:], SIGMOID)
     if name == "relu":
         return np.maximum(x, 0.0)
     if name == "softmax":

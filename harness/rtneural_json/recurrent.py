@@ -60,6 +60,9 @@ class _Recurrent(Evaluator):
     def _factor(self, frames: int, columns: int, strength: float | np.ndarray) -> np.ndarray:
         return self.arithmetic.factor((frames, columns), strength)[1:]
 
+    def _function(self, frames: int, columns: int, strength: float | np.ndarray) -> np.ndarray:
+        return self.arithmetic.function((frames, columns), strength)[1:]
+
 
 class Lstm(_Recurrent):
     """i, f, o = σ(·), g = tanh(·), c' = f·c + i·g, h = o·tanh(c')."""
@@ -76,12 +79,12 @@ class Lstm(_Recurrent):
         spread = np.hypot(arithmetic.dot_spread(x, self.kernel), arithmetic.dot_spread(hidden, self.recurrent))
         spread = np.hypot(spread, arithmetic.sum_spread(total))
         strengths = np.repeat([_SIGMOID_TIMES, _SIGMOID_TIMES, TANH, _SIGMOID_TIMES], size)
-        gates = self._factor(frames, 4 * size, strengths)
+        gates = self._function(frames, 4 * size, strengths)
         return (
             arithmetic.draw(spread)[1:],
             gates,
             self._factor(frames, size, OPERATION),
-            self._factor(frames, size, TANH),
+            self._function(frames, size, TANH),
         )
 
     def _steps(
@@ -128,8 +131,8 @@ class Gru(_Recurrent):
         from_state = np.hypot(arithmetic.dot_spread(hidden, self.recurrent), arithmetic.sum_spread(recalled))
         # The sum that the activation sees is rounded too; its terms bound it well enough.
         from_input = np.hypot(from_input, arithmetic.sum_spread(np.abs(driven) + np.abs(recalled)))
-        gates = self._factor(frames, 2 * size, np.repeat([SIGMOID, _SIGMOID_TIMES], size))
-        candidate = self._factor(frames, size, float(np.hypot(TANH, np.sqrt(2) * OPERATION)))
+        gates = self._function(frames, 2 * size, np.repeat([SIGMOID, _SIGMOID_TIMES], size))
+        candidate = self._function(frames, size, float(np.hypot(TANH, np.sqrt(2) * OPERATION)))
         kept = self._factor(frames, size, OPERATION)
         return (
             arithmetic.draw(from_input)[1:],

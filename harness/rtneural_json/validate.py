@@ -97,6 +97,5 @@ def _layers(layers: list, input_size: int | None, findings: Findings) -> list[La
             findings.fault(f"{path}.shape", "an array that ends in the layer's output size", "no such key")
             output_size = None
         result.append(read_layer(RawLayer(members, path, size, output_size, findings, set())))
-        layers[index] = None  # the numbers are in arrays now: let the parsed lists go
         size = output_size
     return result

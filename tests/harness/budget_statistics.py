@@ -1,12 +1,13 @@
 """How safe and how tight the error budget is, over random models: the numbers of docs/RTNEURAL_JSON.md.
 
-    python -m tests.harness.budget_statistics [models per family] [--rtneural]
+    python -m tests.harness.budget_statistics [models per family] [loader …]
 
-With --rtneural the three RTNeural backends are judged too (they are built on the first call).
+Loaders are connection strings or registered names, such as rtneural-eigen.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 import tempfile
@@ -16,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from rtconform.harness import signals
-from rtconform.harness.rtneural_json import Budget, Model, budget, dumps, grammar
+from rtconform.harness.implementations import LoaderSession, connect
+from rtconform.harness.rtneural_json import Budget, Model, budget, dumps
 
 from .models import FAMILIES, random_model
 from .plain_float32 import ORDERS, Plain
@@ -85,51 +87,34 @@ WRONG_WEIGHTS = {
 }
 
 
-def has_tanh(model: Model) -> bool:
-    """Whether the outputs depend on a tanh."""
-    return any(isinstance(layer, (grammar.Lstm, grammar.Gru)) for layer in model.layers) or any(
-        getattr(layer, "activation", "") == "tanh" for layer in model.layers
-    )
-
-
 def _row(name: str, used: list[float], ok: list[bool]) -> str:
     p50, p99, largest = np.percentile(used, 50), np.percentile(used, 99), max(used)
     return f"| {name} | {len(used)} | {sum(ok)} | {p50:.3g} | {p99:.3g} | {largest:.3g} |"
 
 
-def _rtneural() -> dict[str, Callable[[Path, np.ndarray], np.ndarray]]:
-    from rtconform.harness.implementations import LoaderSession, connect
-    from rtconform.reference_models import loaders
-
-    def runner(connection: str) -> Callable[[Path, np.ndarray], np.ndarray]:
-        session = LoaderSession(connect(connection))
-
-        def process(path: Path, frames: np.ndarray) -> np.ndarray:
-            with session.load(path) as model:
-                return model.process(frames)
-
-        return process
-
-    return {name: runner(getattr(loaders, f"rtneural_{name}")()) for name in loaders.BACKENDS}
+def _sessions(connections: list[str], stack: contextlib.ExitStack) -> dict[str, LoaderSession]:
+    return {name: stack.enter_context(connect(name, "loader").open()) for name in connections}
 
 
-def main(count: int, *, rtneural: bool) -> None:
-    backends = _rtneural() if rtneural else {}
+def _outputs(session: LoaderSession, path: Path, frames: np.ndarray) -> np.ndarray:
+    with session.load(path) as model:
+        return model.process(frames)
+
+
+def main(count: int, connections: list[str]) -> None:
     print("| family: implementation | models | accepted | median error/budget | p99 | largest |")
     print("|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        sessions = _sessions(connections, stack)
+        path = Path(folder) / "model.json"
         for family in FAMILIES:
             rows: dict[str, list[tuple[float, bool]]] = {}
             for model, frames, allowed in draws(family, count):
+                path.write_text(dumps(model), encoding="utf-8")
                 outputs = {order: Plain(model, order).process(frames) for order in ORDERS}
+                outputs |= {name: _outputs(session, path, frames) for name, session in sessions.items()}
                 for name, change in WRONG_WEIGHTS.items():
                     outputs[name] = Plain(changed(model, change)).process(frames)
-                if has_tanh(model):
-                    outputs["Padé tanh"] = Plain(model, tanh=pade_tanh).process(frames)
-                path = Path(folder) / "model.json"
-                if backends:
-                    path.write_text(dumps(model), encoding="utf-8")
-                outputs |= {f"RTNeural {name}": process(path, frames) for name, process in backends.items()}
                 for name, output in outputs.items():
                     judgement = allowed.judge(output)
                     rows.setdefault(name, []).append((judgement.error_in_budgets, judgement.ok))
@@ -138,5 +123,4 @@ def main(count: int, *, rtneural: bool) -> None:
 
 
 if __name__ == "__main__":
-    numbers = [int(argument) for argument in sys.argv[1:] if argument.isdigit()]
-    main(numbers[0] if numbers else 200, rtneural="--rtneural" in sys.argv)
+    main(int(sys.argv[1]) if sys.argv[1:] else 200, sys.argv[2:])

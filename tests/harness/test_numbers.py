@@ -75,7 +75,7 @@ def test_numbers_beyond_float32_are_refused(text):
 
 
 def test_memory_stays_below_eight_times_the_file():
-    """The parsed tree is let go layer by layer."""
+    """Text, tree and arrays together."""
     random = np.random.default_rng(0)
     shapes = ((128, 512), (128, 512), (512,))
     lstm = g.Lstm(*(uniform(random, shape, 128) for shape in shapes))

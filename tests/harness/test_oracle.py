@@ -51,8 +51,8 @@ def test_activations(name, function):
 
 
 def test_softmax_runs_over_the_features_of_one_frame():
-    """Each frame sums to one, and logits of hundreds overflow nothing."""
-    frames = floats(1, 2, 3, 500, -500, 499).reshape(2, 3)
+    """Each frame sums to one, and logits of thousands overflow nothing."""
+    frames = floats(1, 2, 3, 5000, -5000, 4999).reshape(2, 3)
     outputs = run(g.Activation("softmax", 3), frames)
     total = sum(math.exp(x) for x in (1, 2, 3))
     assert outputs[0].tolist() == pytest.approx([math.exp(x) / total for x in (1, 2, 3)], rel=1e-12)
