@@ -1,4 +1,4 @@
-"""The character of a rendering: mode, register, tempo, loudness, articulation, and the emotion labels derived from them."""
+"""The character of a rendering (mode, register, tempo, loudness, articulation) and the emotion labels it implies."""
 
 from __future__ import annotations
 

@@ -13,7 +13,6 @@ import hashlib
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import soundfile
 from make_datasets import write_ogg
 from render import render

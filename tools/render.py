@@ -13,7 +13,7 @@ SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 
 
 def render(midi: Path, seconds: float, *, gain: float, rate: int = 22_050, channels: int = 1) -> np.ndarray:
-    """The first `seconds` of a MIDI file without reverb or chorus, float64 `[n]` (the mean of both sides) or `[n, 2]`."""
+    """The first `seconds` of a MIDI file without reverb or chorus, float64 `[n]` (both sides averaged) or `[n, 2]`."""
     if not SOUNDFONT.is_file():
         raise SystemExit(f"{SOUNDFONT} is missing: run `apt-get install fluidsynth fluid-soundfont-gm`")
     with tempfile.TemporaryDirectory() as folder:

@@ -62,7 +62,7 @@ def _tune(entry: dict) -> Tune:
     if len(bars) != len(chords):
         raise ValueError(f"{entry['name']}: {len(bars)} bars of melody, {len(chords)} of harmony")
     melody, harmony = [], []
-    for number, (bar, numerals) in enumerate(zip(bars, chords)):
+    for number, (bar, numerals) in enumerate(zip(bars, chords, strict=True)):
         start = position = Fraction(number * entry["beats"])
         for token in bar.split():
             degree, _, beats = token.partition(":")

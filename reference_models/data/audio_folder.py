@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from .feature_cache import cached_array, file_sha256
 from .embedding import embedding
+from .feature_cache import cached_array, file_sha256
 from .features import PARAMETERS, RATE, frame_count, log_mel, read_audio
 from .items import Reading, Recording
 from .tables import label, read_csv

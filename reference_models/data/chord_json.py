@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +105,7 @@ def _notes(item: dict, chords: list[int], seconds: float) -> list[tuple[float, f
     notes = []
     for index, phrase in enumerate(melody):
         edges = [(index + step / max(1, len(phrase))) * seconds for step in range(len(phrase) + 1)]
-        notes += [(begin, end, pitch) for begin, end, pitch in zip(edges, edges[1:], phrase)]
+        notes += [(begin, end, pitch) for (begin, end), pitch in zip(pairwise(edges), phrase, strict=True)]
     return notes
 
 

@@ -36,7 +36,7 @@ VOCABULARY = (
     "N",
 )
 _NATURAL = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_SYMBOL = re.compile(r"([A-G])([#♯b♭]*):?(.*?)(/[A-G#♯b♭0-9]+)?")
+_SYMBOL = re.compile(r"([A-G])([#♯b♭]*):?(.*?)(?:/[A-G][#♯b♭]*)?")
 
 
 def parse_chord(symbol: str) -> int:
@@ -50,8 +50,6 @@ def parse_chord(symbol: str) -> int:
         return NO_CHORD
     match = _SYMBOL.fullmatch(text)
     quality = re.sub(r"[(),]", "", match[3]) if match else ""
-    if match and match[4] and quality + match[4] in families:  # C6/9 has no bass
-        quality += match[4]
     if not match or quality not in families:
         raise DataError(
             f"expected a chord such as C, F#m, Bb7, Gmaj7, Dm7, Edim or N, found {symbol!r}; "

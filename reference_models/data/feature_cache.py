@@ -24,9 +24,7 @@ def file_sha256(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def cached_array(
-    content_hash: str, parameters: Mapping[str, object], compute: Callable[[], np.ndarray]
-) -> np.ndarray:
+def cached_array(content_hash: str, parameters: Mapping[str, object], compute: Callable[[], np.ndarray]) -> np.ndarray:
     """`compute()`'s array, from the cache if it was stored for the same content and parameters.
 
     The key is the sha256 of both, so a changed file or parameter is a new entry and none is ever out of date. Workers

@@ -30,8 +30,8 @@ MEDIUM_BPM = 110.0
 def groove_targets(song: Song, frames: int) -> np.ndarray:
     """The groove of the bar around each frame, float32 `[frames, 32]` in [-1, 1].
 
-    0-15 timing of the hits on each sixteenth, 0 on the grid and -1 or 1 half a sixteenth early or late; 16-31 their mean
-    velocity, from -1 (no hit) to 1 (127).
+    0-15 timing of the hits on each sixteenth, 0 on the grid and -1 or 1 half a sixteenth early or late; 16-31 their
+    mean velocity, from -1 (no hit) to 1 (127).
     """
     where, bars = played(song), len(song.bars) - 1
     timing = np.nan_to_num(bar_profile(2.0 * where.deviation, where, bars, STEPS), nan=0.0)

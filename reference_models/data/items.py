@@ -68,7 +68,7 @@ def cut(recordings: Sequence[Recording], sequence_length: int) -> Items:
     counts = [len(recording.inputs) // sequence_length for recording in recordings]
 
     def stack(arrays: list[np.ndarray]) -> np.ndarray:
-        whole = [array[: count * sequence_length] for array, count in zip(arrays, counts)]
+        whole = [array[: count * sequence_length] for array, count in zip(arrays, counts, strict=True)]
         frames = np.concatenate(whole).astype(np.float32)
         return frames.reshape(-1, sequence_length, frames.shape[1])
 

@@ -10,7 +10,7 @@ from ..errors import ConfigError, DataError
 from .audio_folder import read_audio_folder
 from .chord_json import read_progressions
 from .groove_midi import read_grooves
-from .items import Reading, Splits, cut
+from .items import Reading, Recording, Splits, cut
 from .midi_folder import read_dynamics, read_melodies
 from .splits import split_recordings
 
@@ -50,10 +50,14 @@ def load_dataset(
         raise ConfigError(f"sequence_length must be a whole number of frames, at least 1, found {sequence_length!r}")
     reading = reader(folder, max_seconds=max_seconds)
     left_out = list(reading.left_out)
-    kept = []
+    kept: list[Recording] = []
     for recording in sorted(reading.recordings, key=lambda recording: recording.id):
-        if len(recording.inputs) < sequence_length:
-            left_out.append((recording.id, f"{len(recording.inputs)} frames, less than one sequence of {sequence_length}"))
+        if kept and kept[-1].id == recording.id:
+            left_out.append((recording.id, "it is listed more than once; its first entry is used"))
+        elif len(recording.inputs) < sequence_length:
+            left_out.append(
+                (recording.id, f"{len(recording.inputs)} frames, less than one sequence of {sequence_length}")
+            )
         elif max_items is not None and len(kept) >= max_items:
             left_out.append((recording.id, f"beyond max_items, {max_items}"))
         elif recording.split == "test":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from ..errors import DataError
 
 DRUM_CHANNEL = 9
 DEFAULT_TEMPO = 500_000  # µs per quarter note, where a file says none
-LONGEST_SECONDS = 24 * 3600.0
+SIXTEENTH = 0.25  # quarter notes
+LONGEST_SECONDS, LONGEST_BEATS = 24 * 3600.0, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,8 @@ class Song:
     """The notes of a MIDI file in order of onset, one entry per note in each array.
 
     `start` and `end` are in seconds, `beat` and `beats` (onset and length) in quarter notes; `velocity` is 1-127.
-    `bars` are the beats at which bars begin, the end of the last one included, and `bar_times` the same in seconds.
+    `bars` are the beats at which bars begin, the end of the last one included, and `bar_times` the same in seconds;
+    each note's nearest sixteenth lies within them.
     """
 
     start: np.ndarray
@@ -50,7 +53,9 @@ def read_midi(path: str | Path) -> Song:
         raise DataError(f"{path}: expected a MIDI file, found {reason}; repair it or leave it out") from error
     if file.type == 2 or file.ticks_per_beat <= 0:
         found = "independent sequences (type 2)" if file.type == 2 else "SMPTE time, which has no beats"
-        raise DataError(f"{path}: expected MIDI of type 0 or 1 in ticks per beat, found {found}; convert or leave it out")
+        raise DataError(
+            f"{path}: expected MIDI of type 0 or 1 in ticks per beat, found {found}; convert or leave it out"
+        )
 
     tempos, metres, notes = [(0, DEFAULT_TEMPO)], [(0, 4.0)], []
     for track in file.tracks:
@@ -59,7 +64,7 @@ def read_midi(path: str | Path) -> Song:
             tick += message.time
             if message.type == "set_tempo":
                 tempos.append((tick, message.tempo))
-            elif message.type == "time_signature":
+            elif message.type == "time_signature" and message.numerator:
                 metres.append((tick, 4.0 * message.numerator / message.denominator))
             elif message.type == "note_on" and message.velocity:
                 sounding[message.channel, message.note].append((tick, message.velocity))
@@ -76,9 +81,15 @@ def read_midi(path: str | Path) -> Song:
 def _song(path: str | Path, notes: np.ndarray, tempos: list, metres: list, ticks_per_beat: int) -> Song:
     seconds = _clock(tempos, ticks_per_beat)
     begin, end = notes[:, 0], notes[:, 1]
-    if seconds(np.array([end.max()]))[0] > LONGEST_SECONDS:
-        raise DataError(f"{path}: expected less than a day of music, found a last note later than that; leave it out")
-    bars = _bars(metres, end.max() / ticks_per_beat, ticks_per_beat)
+    last_beat = end.max() / ticks_per_beat
+    if seconds(np.array([end.max()]))[0] > LONGEST_SECONDS or last_beat > LONGEST_BEATS:
+        raise DataError(
+            f"{path}: expected less than a day and {LONGEST_BEATS} beats of music, found a note at beat {last_beat:g}; "
+            "leave it out"
+        )
+    # A note played just before a bar line belongs to the bar that begins there, so that bar must exist.
+    last_sixteenth = np.rint(begin.max() / ticks_per_beat / SIXTEENTH) * SIXTEENTH
+    bars = _bars(metres, max(last_beat, last_sixteenth + SIXTEENTH), ticks_per_beat)
     return Song(
         start=seconds(begin),
         end=seconds(end),
@@ -92,7 +103,7 @@ def _song(path: str | Path, notes: np.ndarray, tempos: list, metres: list, ticks
     )
 
 
-def _clock(tempos: list[tuple[int, int]], ticks_per_beat: int):
+def _clock(tempos: list[tuple[int, int]], ticks_per_beat: int) -> Callable[[np.ndarray], np.ndarray]:
     """A function from ticks to seconds, piecewise linear between the tempo changes."""
     ticks = np.array([tick for tick, _ in tempos], np.float64)
     slopes = np.array([tempo for _, tempo in tempos]) / 1e6 / ticks_per_beat
@@ -108,7 +119,9 @@ def _clock(tempos: list[tuple[int, int]], ticks_per_beat: int):
 def _bars(metres: list[tuple[int, float]], last_beat: float, ticks_per_beat: int) -> np.ndarray:
     """The beats at which bars begin, up to the first that begins at or after `last_beat`; a new metre begins a bar."""
     changes = sorted({tick / ticks_per_beat: length for tick, length in metres}.items())
-    bars: list[float] = []
-    for (begin, length), (end, _) in zip(changes, [*changes[1:], (last_beat, 0.0)]):
-        bars += list(np.arange(begin, end - 1e-9, length))
-    return np.array([*bars, bars[-1] + changes[-1][1]] if bars else [0.0, changes[-1][1]])
+    bars: list[np.ndarray] = []
+    for (begin, length), (end, _) in zip(changes, [*changes[1:], (np.inf, 0.0)], strict=True):
+        if begin < last_beat:
+            bars.append(np.arange(begin, min(end, last_beat) - 1e-9, length))
+            last_length = length
+    return np.append(np.concatenate(bars), bars[-1][-1] + last_length)

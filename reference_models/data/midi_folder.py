@@ -31,7 +31,7 @@ def melody_targets(song: Song, frames: int) -> np.ndarray:
     targets = np.zeros((frames, 128), np.float32)
     first = np.searchsorted(now + HOP / RATE, song.start, side="right")
     last = np.searchsorted(now, song.end, side="left")
-    for pitch, channel, begin, end in zip(song.pitch, song.channel, first, last):
+    for pitch, channel, begin, end in zip(song.pitch, song.channel, first, last, strict=True):
         if channel != DRUM_CHANNEL:
             targets[begin:end, pitch] = 1.0
     return targets

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .midi import Song
-
-SIXTEENTH = 0.25  # quarter notes
+from .midi import SIXTEENTH, Song
 
 
 @dataclass(frozen=True)
 class Played:
-    """Where each note stands: its bar, its place in the bar in [0, 1), and how early (-) or late (+) it is in sixteenths."""
+    """Each note's bar, its place in the bar in [0, 1), and how early (-) or late (+) it is, in sixteenths."""
 
     bar: np.ndarray
     place: np.ndarray
@@ -28,9 +26,8 @@ def played(song: Song) -> Played:
     """The notes of a song against the grid of sixteenths; deviations lie in [-0.5, 0.5]."""
     steps = np.rint(song.beat / SIXTEENTH)
     grid = steps * SIXTEENTH
-    bar = np.clip(np.searchsorted(song.bars, grid + 1e-9, side="right") - 1, 0, len(song.bars) - 2)
-    lengths = np.diff(song.bars)
-    place = np.clip((grid - song.bars[bar]) / lengths[bar], 0.0, 1.0 - 1e-9)
+    bar = np.searchsorted(song.bars, grid + 1e-9, side="right") - 1
+    place = (grid - song.bars[bar]) / np.diff(song.bars)[bar]
     return Played(bar, place, song.beat / SIXTEENTH - steps)
 
 
@@ -40,15 +37,17 @@ def articulation(song: Song) -> np.ndarray:
     for channel in np.unique(song.channel):
         members = np.flatnonzero(song.channel == channel)
         onsets = np.unique(song.beat[members])
-        # After the last onset there is nothing to wait for: those notes count as held for as long as they were played.
-        ends = np.append(onsets[1:], max(song.bars[-1], onsets[-1] + SIXTEENTH))
+        # The last notes have no next onset to reach: theirs is the bar line.
+        line = song.bars[np.searchsorted(song.bars, onsets[-1] + SIXTEENTH / 2)]
+        ends = np.append(onsets[1:], line)
         gaps[members] = ends[np.searchsorted(onsets, song.beat[members])] - song.beat[members]
     return np.clip(song.beats / gaps, 0.0, 1.0)
 
 
 def bar_profile(values: np.ndarray, where: Played, bars: int, places: int) -> np.ndarray:
-    """The mean of a per-note value at each of `places` equal parts of each bar, NaN where no note begins: [bars, places]."""
-    cell = where.bar * places + (where.place * places + 1e-6).astype(int)
+    """The mean of a per-note value in each of `places` equal parts of each bar, `[bars, places]`; NaN without notes."""
+    part = (where.place * places + 1e-6).astype(int).clip(0, places - 1)
+    cell = where.bar * places + part
     sums = np.bincount(cell, weights=values, minlength=bars * places)
     counts = np.bincount(cell, minlength=bars * places)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -11,7 +11,7 @@ from ..errors import DataError
 
 
 def read_csv(path: Path, *, required: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
-    """The rows of a CSV file as (line number, {column: text}); `DataError` if it is missing, empty or lacks a column."""
+    """The rows of a CSV file as (line, {column: text}); `DataError` if it is missing, empty or lacks a column."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream, skipinitialspace=True)
@@ -63,7 +63,7 @@ def label(value: object, name: str, where: str) -> float:
 
 
 def emotion(entry: object, where: str) -> tuple[float, float]:
-    """Valence and arousal of an entry such as `{"emotion": {"valence": 0.3, "arousal": -0.5}}`; `DataError` otherwise."""
+    """Valence and arousal of `{"emotion": {"valence": 0.3, "arousal": -0.5}}`; `DataError` for anything else."""
     found = entry.get("emotion") if isinstance(entry, dict) else entry
     if not isinstance(found, dict):
         raise DataError(

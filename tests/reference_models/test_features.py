@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from rtconform.reference_models.data.features import BANDS, HOP, N_FFT, RATE, frame_ends, log_mel, read_audio
 from rtconform.reference_models.errors import DataError
