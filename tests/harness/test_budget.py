@@ -136,12 +136,12 @@ def test_outputs_of_another_shape_are_refused(lstm):
 
 
 def test_the_same_seed_gives_the_same_budget(lstm):
-    """Bit for bit; another seed moves the spread by little."""
+    """Bit for bit; another seed moves it no further than 16 runs can tell."""
     model, frames, allowed = lstm
     assert np.array_equal(budget(model, frames).bound, allowed.bound)
     other = budget(model, frames, seed=1).bound
     assert not np.array_equal(other, allowed.bound)
-    assert np.median(other / allowed.bound) == pytest.approx(1, abs=0.1)
+    assert np.median(other / allowed.bound) == pytest.approx(1, abs=0.4)
 
 
 def test_an_exact_model_has_room_for_its_rounding_only():
