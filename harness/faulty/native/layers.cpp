@@ -105,7 +105,8 @@ private:
 
 class ActivationLayer : public Layer {
 public:
-    ActivationLayer(const LayerSpec& spec, Fault fault) : activation_(spec.activation), size_(spec.out), fault_(fault) {}
+    ActivationLayer(const LayerSpec& spec, Fault fault)
+        : activation_(spec.activation), size_(spec.out), fault_(fault) {}
 
     void run(const float* in, float* out) override {
         std::copy(in, in + size_, out);

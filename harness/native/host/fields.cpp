@@ -24,8 +24,9 @@ constexpr std::uint64_t max_extent = std::uint64_t{1} << 28;
 std::string shown(const Json& value) {
     constexpr std::size_t longest = 60;
     const std::string type = "a value of type " + std::string(value.type_name());
-    const auto nested = [](const Json& each) { return each.is_structured(); };
-    if (value.size() > longest || (value.is_structured() && std::any_of(value.begin(), value.end(), nested))) return type;
+    const auto structured = [](const Json& each) { return each.is_structured(); };
+    const bool nested = value.is_structured() && std::any_of(value.begin(), value.end(), structured);
+    if (nested || value.size() > longest) return type;
     const std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
     return text.size() <= longest ? text : type;
 }
