@@ -32,7 +32,7 @@ class ExportCase:
     arguments: Mapping[str, Any]
 
     @property
-    def large(self) -> bool:
+    def beyond_smoke(self) -> bool:
         """Whether the smoke profile leaves it out."""
         return self.function == "make_stack"
 

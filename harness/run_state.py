@@ -121,7 +121,7 @@ class RunState:
         requirement = catalogue.load()[marker.args[0]]
         if requirement.is_timed and not self.timed:
             return False
-        if self.config.profile == "smoke" and any(getattr(value, "large", False) for value in params_of(item).values()):
+        if self.config.profile == "smoke" and any(getattr(value, "beyond_smoke", False) for value in params_of(item).values()):
             return False
         return not self.classes or requirement.conformance_class in self.classes
 
@@ -219,12 +219,12 @@ class RunState:
         return self._writer is not None and not self.finished
 
     def write(self, properties: Iterable[tuple[str, Any]]) -> None:
-        """Writes the records that an item carries."""
-        for name, fields in properties:
-            if name == "rtc-measurement":
-                self._open().measurement(**fields)
-            elif name == "rtc-result":
-                self._write_result(dict(fields))
+        """Writes the records that an item carries, once its result is among them."""
+        by_name = [(name, dict(fields)) for name, fields in properties if name.startswith("rtc-")]
+        for fields in [fields for name, fields in by_name if name == "rtc-result"]:
+            for measured in [measured for name, measured in by_name if name == "rtc-measurement"]:
+                self._open().measurement(**measured)
+            self._write_result(fields)
 
     def _write_result(self, fields: dict[str, Any]) -> None:
         identity = fields.pop("identity")

@@ -13,7 +13,10 @@ from .paths import FIXTURES
 from .rtneural_json import InvalidModel, Model, read
 
 
-LARGE_BYTES = 200_000
+SMALL = FIXTURES / "models" / "small"
+LARGE_BYTES = 250_000
+SMOKE = ("activation-softmax", "activation-tanh", "dense-activations", "dense-wide", "lstm", "lstm-dense", "lstm-stacked")
+"""The small models that stand for all of them in the smoke profile."""
 
 
 class UnusableModels(ValueError):
@@ -28,9 +31,10 @@ class ModelCase:
     path: Path
 
     @property
-    def large(self) -> bool:
+    def beyond_smoke(self) -> bool:
         """Whether the smoke profile leaves it out."""
-        return self.path.stat().st_size > LARGE_BYTES
+        stored = self.path.parent == SMALL
+        return self.path.stem not in SMOKE if stored else self.path.stat().st_size > LARGE_BYTES
 
     @cached_property
     def model(self) -> Model:
@@ -74,7 +78,7 @@ def stored_cases(group: str) -> list[ModelCase]:
     """The suite's own model files: `five`, `small` (at least one per layer type), or `stored` (both)."""
     cases = []
     if group in ("small", "stored"):
-        cases += [ModelCase(path.stem, path) for path in sorted((FIXTURES / "models" / "small").glob("*.json"))]
+        cases += [ModelCase(path.stem, path) for path in sorted(SMALL.glob("*.json"))]
     if group in ("five", "stored"):
         cases += five_cases()
     return cases

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from rtconform.harness import signals
-from rtconform.harness.judging import RequirementFailed
+from rtconform.harness.judging import RequirementFailed, check
 
 FRAMES = 334
+BLOCK = 16
+PASSES = 40
 SCHEDULES = {
     "ones": 1,
     "sevens": 7,
@@ -73,3 +75,17 @@ def test_models_side_by_side_share_nothing(loader, model_case, rtc_config):
         mixed = [(one.process(left[f : f + 1]), other.process(right[f : f + 1])) for f in range(0, FRAMES)]
     check_same_bits(np.concatenate([pair[0] for pair in mixed]), alone_left, "a second model changes the first")
     check_same_bits(np.concatenate([pair[1] for pair in mixed]), alone_right, "a first model changes the second")
+
+
+@pytest.mark.requirement("RUN-THREADS")
+@pytest.mark.models("small")
+def test_models_on_two_threads_share_nothing(loader, model_case, rtc_config):
+    """Two instances of one file on two threads at once, over and over."""
+    size = model_case.model.input_size
+    left, right = (signals.noise(FRAMES, size, seed=rtc_config.seed + n) for n in (0, 1))
+    with loader.open() as session, session.load(model_case.path) as one, session.load(model_case.path) as other:
+        alone = [one.process(left, block=BLOCK), other.process(right, block=BLOCK)]
+        together = session.process_together([(one, left), (other, right)], block=BLOCK, passes=PASSES)
+    for got, expected in zip(together.outputs, alone):
+        check_same_bits(got, expected, "a model on another thread changes the outputs")
+    check(together.mismatches == 0, f"{together.mismatches} of {2 * PASSES} passes on two threads gave other outputs")

@@ -32,7 +32,7 @@ def runs(trainer, rtc_config):
     def trained(name, shuffled=False):
         if name not in models:
             pytest.skip(f"the {rtc_config.profile} profile trains {', '.join(models)}")
-        values = training.config(models, seed=rtc_config.seed)
+        values = training.config(models)
         if shuffled:
             return training.trained(trainer, training.shuffled(values, rtc_config.seed), "shuffled")[name]
         return training.trained(trainer, values, "default")[name]
@@ -95,22 +95,22 @@ def test_clearing_the_state_makes_it_worse(runs, name):
 
 
 @pytest.mark.requirement("TRN-REPRODUCIBLE")
-def test_same_seed_gives_the_same_weights(trainer, rtc_config):
+def test_same_seed_gives_the_same_weights(trainer):
     """Two runs with one seed, one with another."""
-    values = training.config([QUICK], seed=rtc_config.seed, epochs=3)
+    values = training.config([QUICK], epochs=3)
     first = digest(training.trained(trainer, values, "seeded")[QUICK])
     again = digest(training.trained(trainer, values, "seeded again")[QUICK])
     check(again == first, "the same configuration and seed gave other weights", expected=first, got=again)
-    other = training.config([QUICK], seed=rtc_config.seed + 1, epochs=3)
+    other = training.config([QUICK], other_seed=True, epochs=3)
     check(digest(training.trained(trainer, other, "other seed")[QUICK]) != first, "another seed gave the same weights")
 
 
 @pytest.mark.requirement("TRN-READS-CONFIG")
 @pytest.mark.parametrize("change", [{"learning_rate": 0.0003}, {"epochs": 1}], ids=["learning-rate", "epochs"])
-def test_configuration_is_read(trainer, change, rtc_config):
+def test_configuration_is_read(trainer, change):
     """Another learning rate, and fewer epochs."""
-    first = training.trained(trainer, training.config([QUICK], seed=rtc_config.seed, epochs=3), "seeded")[QUICK]
-    values = training.config([QUICK], seed=rtc_config.seed, **{"epochs": 3, **change})
+    first = training.trained(trainer, training.config([QUICK], epochs=3), "seeded")[QUICK]
+    values = training.config([QUICK], **{"epochs": 3, **change})
     changed = training.trained(trainer, values, f"changed {change}")[QUICK]
     check(digest(changed) != digest(first), "the change in the configuration changed nothing", change=change)
 
@@ -128,9 +128,9 @@ def test_training_and_validation_share_nothing(runs, name):
 
 @pytest.mark.requirement("TRN-REFUSE-CONFIG")
 @pytest.mark.parametrize("fault", ["unknown-key", "impossible-value", "missing-path"])
-def test_bad_configuration_is_refused_by_name(trainer, fault, tmp_path, rtc_config):
+def test_bad_configuration_is_refused_by_name(trainer, fault, tmp_path):
     """The refusal names the key or path, and an earlier result stays."""
-    values = training.config([QUICK], seed=rtc_config.seed)
+    values = training.config([QUICK])
     name = {"unknown-key": "learning_rat", "impossible-value": "epochs", "missing-path": "no-such-folder"}[fault]
     if fault == "unknown-key":
         values["training"] = {"learning_rat": 0.001}

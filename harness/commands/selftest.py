@@ -28,7 +28,7 @@ def selftest(
     if not entries:
         fail(f"no implementation of the self-test is selected; {kill_matrix.LIST} lists them")
     results: list[dict[str, Any]] = []
-    for timed, arguments in ((False, ["-n", str(jobs), "--dist", "loadfile"]), (True, [])):
+    for timed, arguments in ((False, ["-n", str(jobs), "--dist", "loadgroup"]), (True, [])):
         for classes, group in _groups(entries, timed=timed).items():
             name = "-".join(["timed" if timed else "untimed", *classes])
             results += _run(group, classes, Path(out) / name, arguments)

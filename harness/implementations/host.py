@@ -19,6 +19,9 @@ from .remote import RemoteLoader, RemoteModel, RemoteSession
 MEASURE = "measure"
 """The feature that a partner declares when it has the operations of MeasuringSession."""
 
+CYCLES = 20
+"""Cycles of load and unload, where the caller doesn't say."""
+
 MEASURE_SECONDS = 300.0
 """How long a measurement may take when the caller doesn't say."""
 
@@ -62,15 +65,25 @@ class Watched:
 
 
 @dataclass(frozen=True)
+class Together:
+    """The outputs `[T, out]` of each model in the last pass, and how many passes differed from their model's first."""
+
+    outputs: tuple[np.ndarray, ...]
+    mismatches: int
+
+
+@dataclass(frozen=True)
 class Latency:
     """Raw samples of timed steps, in nanoseconds: wall time, CPU time, and wall time of steps that do nothing.
 
+    `preemptions` counts per step how often the system took the processor away while the step wanted to run.
     `outputs` holds for each model its outputs `[N, out]` of the last pass over the N frames of audio; `mismatches`
-    counts the passes whose outputs were not those of the first, bit by bit.
+    counts the steps whose outputs were not those of the first pass, bit by bit.
     """
 
     wall_ns: np.ndarray
     cpu_ns: np.ndarray
+    preemptions: np.ndarray
     null_ns: np.ndarray
     outputs: Mapping[str, np.ndarray]
     mismatches: int
@@ -112,6 +125,15 @@ class MeasuringSession(RemoteSession):
         offences = (Offence(o["kind"], o["function"], o["count"], o["first_call"]) for o in reply["offences"])
         return Watched(self._client.array("watch", reply["outputs"]), tuple(offences))
 
+    def process_together(
+        self, parts: Sequence[tuple[RemoteModel, np.ndarray]], block: int, passes: int, *, timeout: float | None = None
+    ) -> Together:
+        """Run each model on a thread of its own, all at once, over its frames `[T, in]`, from reset in every pass."""
+        listed = [{"model": model.model_id, "frames": wire.array_to_wire(frames)} for model, frames in parts]
+        reply = self._measure("process_together", {"parts": listed, "block": block, "passes": passes}, timeout)
+        outputs = tuple(self._client.array("process_together", array) for array in reply["outputs"])
+        return Together(outputs, reply["mismatches"])
+
     def measure_latency(
         self,
         models: Mapping[str, RemoteModel],
@@ -135,7 +157,7 @@ class MeasuringSession(RemoteSession):
             "warmup": warmup,
         }
         reply = self._measure("measure_latency", values, timeout)
-        samples = {key: np.array(reply[key], np.float64) for key in ("wall_ns", "cpu_ns", "null_ns")}
+        samples = {key: np.array(reply[key], np.float64) for key in ("wall_ns", "cpu_ns", "preemptions", "null_ns")}
         outputs = {name: self._client.array("measure_latency", array) for name, array in reply["outputs"].items()}
         return Latency(**samples, outputs=outputs, mismatches=reply["mismatches"])
 

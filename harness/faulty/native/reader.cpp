@@ -30,9 +30,13 @@ bool parse_whole_layers(const std::string& text, Json& json) {
 Json parse(const std::string& text, Fault fault) {
     Json json;
     try {
-        if (fault == Fault::trailing_accepted) std::istringstream(text) >> json;
-        else json = Json::parse(text);
-        return json;
+        if (fault == Fault::trailing_accepted) {
+            std::istringstream(text) >> json;
+            return json;
+        }
+        // To nlohmann::json a zero byte ends the text.
+        if (text.find('\0') != std::string::npos) throw ReadError(RTC_PHASE_PARSE, "", "the file holds a zero byte");
+        return Json::parse(text);
     } catch (const Json::out_of_range&) {
         invalid("$", "a number is too large for float32");
     } catch (const Json::parse_error& error) {

@@ -1,5 +1,7 @@
 // The operation measure_latency: a flow of models stepped frame by frame, each step timed by two clocks, with the
 // outputs of the timed steps checked against the first cycle's.
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cstring>
 #include <ctime>
@@ -24,22 +26,32 @@ std::int64_t nanoseconds(clockid_t clock) {
     return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
 }
 
+// How often the system has taken the processor away from this thread while it wanted to run.
+std::int64_t involuntary_switches() {
+    rusage usage{};
+    getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_nivcsw;
+}
+
 struct Times {
     explicit Times(std::size_t steps) {
         wall.reserve(steps);
         cpu.reserve(steps);
+        preemptions.reserve(steps);
     }
-    std::vector<std::int64_t> wall, cpu;
+    std::vector<std::int64_t> wall, cpu, preemptions;
 };
 
-// The wall clock, which costs less to read, is read inside the CPU clock.
+// The wall clock, which costs less to read, is read inside the others.
 template <typename Step>
 void time_step(Times& times, Step&& step) {
+    const auto switches = involuntary_switches();
     const auto cpu = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
     const auto wall = nanoseconds(CLOCK_MONOTONIC);
     step();
     times.wall.push_back(nanoseconds(CLOCK_MONOTONIC) - wall);
     times.cpu.push_back(nanoseconds(CLOCK_THREAD_CPUTIME_ID) - cpu);
+    times.preemptions.push_back(involuntary_switches() - switches);
 }
 
 Times time_null_steps(Flow& flow, const Array& audio, std::size_t steps) {
@@ -110,6 +122,7 @@ Json Session::measure_latency(const Json& request) {
         outputs[stage.name] = array_to_json(stage.latest.values.data(), stage.latest.frames, stage.latest.channels);
     return {{"wall_ns", without_first(times.wall, warmup)},
             {"cpu_ns", without_first(times.cpu, warmup)},
+            {"preemptions", without_first(times.preemptions, warmup)},
             {"null_ns", null_times.wall},
             {"outputs", outputs},
             {"mismatches", mismatches}};

@@ -56,6 +56,7 @@ const std::vector<Session::Operation>& Session::operations() {
         {"process", &Session::process, {"model", "frames"}},
         {"unload", &Session::unload, {"model"}},
         {"watch", &Session::watch, {"model", "frames", "block"}},
+        {"process_together", &Session::process_together, {"parts", "block", "passes"}},
         {"measure_latency", &Session::measure_latency, {"models", "flow", "audio", "steps", "warmup"}},
         {"measure_memory", &Session::measure_memory, {"paths", "cycles"}},
         {"environment", &Session::environment, {}},
