@@ -210,13 +210,28 @@ def test_progress_is_reported(fake_data, tmp_path, capfd):
 
 
 def test_a_failing_callback_ends_the_training(fake_data, tmp_path):
-    """What the callback raises comes out of train(), and the other models stop at their next epoch."""
+    """What the callback raises comes out of train(), and the model beside it stops at its next epoch."""
+    seen = []
 
     def fail(state):
-        raise KeyboardInterrupt
+        seen.append(state["epoch"])
+        if state["model"] == "GroovePredictor":
+            raise KeyboardInterrupt
 
+    models = {"GroovePredictor": {"epochs": 1}, "DynamicsEngine": {"epochs": 500}}
     with pytest.raises(KeyboardInterrupt):
-        train({"training": {"epochs": 100_000, "early_stopping": {"enabled": False}}}, tmp_path, fail)
+        train({"models": models, "training": {"early_stopping": {"enabled": False}}}, tmp_path, fail)
+    assert len(seen) < 500
+
+
+def test_seed_decides_the_initial_weights(fake_data, tmp_path):
+    """After one step on one batch, two seeds differ by more than the order of a sum could explain."""
+
+    def weights(seed):
+        train({**groove(epochs=1, batch_size=64), "seed": seed}, tmp_path, lambda state: None)
+        return load_file(tmp_path / "groovepredictor.safetensors")["0.weight"]
+
+    assert np.abs(weights(0) - weights(1)).max() > 0.05
 
 
 def test_export_and_checkpoints_can_be_switched_off(fake_data, tmp_path, monkeypatch):
