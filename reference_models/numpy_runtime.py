@@ -18,7 +18,8 @@ class BadModelFile(ValueError):
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return 0.5 * (1.0 + np.tanh(0.5 * x))
+    # The form with tanh needs no care with overflow, but loses all relative precision where the result is small.
+    return 1.0 / (1.0 + np.exp(-x))
 
 
 def _softmax(x: np.ndarray) -> np.ndarray:
@@ -118,8 +119,9 @@ class NumpyModel:
     def process(self, frames: np.ndarray) -> np.ndarray:
         """The outputs `[T, output_size]` for frames `[T, input_size]`."""
         values = np.asarray(frames, self._dtype)
-        for layer in self._layers:
-            values = layer.process(values)
+        with np.errstate(over="ignore"):  # a sigmoid's exp() may reach infinity, and its reciprocal is the right 0
+            for layer in self._layers:
+                values = layer.process(values)
         return values
 
 

@@ -1,11 +1,14 @@
 """The pipeline gives one result per frame, whatever happens to its models."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
 from rtconform.reference_models.export import export_model
 from rtconform.reference_models.models import build
+from rtconform.reference_models.numpy_runtime import read_model
 from rtconform.reference_models.pipeline import reference_pipeline
 from rtconform.reference_models.specs import load_specs
 
@@ -73,6 +76,17 @@ def test_outputs_are_those_of_torch_with_carried_state(exported, modules):
         np.testing.assert_allclose(outputs(results, name), expected[name][0].numpy(), rtol=0, atol=2e-6)
     assert [result["id"] for result in results] == list(range(40))
     assert not any(flag for result in results for flag in result["fallback"].values())
+
+
+def test_small_probabilities_keep_their_relative_precision():
+    """A sigmoid far below zero is right to a few float32 roundings of itself, and overflow makes it a silent zero."""
+    layer = {"type": "dense", "activation": "sigmoid", "shape": [None, None, 1], "weights": [[[1.0]], [0.0]]}
+    text = json.dumps({"in_shape": [None, None, 1], "layers": [layer]}).encode()
+    logits = np.array([[-80.0], [-30.0], [-10.0], [0.0], [10.0]], np.float32)
+    with np.errstate(all="raise"):
+        found = read_model(text).process(np.vstack([logits, [[-200.0]]]).astype(np.float32))
+    np.testing.assert_allclose(found[:-1], 1 / (1 + np.exp(-logits.astype(np.float64))), rtol=1e-6)
+    assert found[-1] == 0
 
 
 def test_each_frame_gives_one_result_once(exported):
