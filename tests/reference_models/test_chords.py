@@ -15,6 +15,12 @@ from rtconform.reference_models.errors import DataError
 CALM = {"valence": 0.5, "arousal": -0.5}
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """Synthesised sounds are cached in a folder of this test."""
+    monkeypatch.setenv("RTCONFORM_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
 def write(folder, progressions, key="progressions"):
     (folder / "progressions.json").write_text(json.dumps({key: progressions} if key else progressions), "utf-8")
     return folder
@@ -25,9 +31,7 @@ def test_the_vocabulary_has_64_chords_that_all_sound_different():
     assert len(set(VOCABULARY)) == 64
     assert [parse_chord(name) for name in VOCABULARY] == list(range(64))
     assert VOCABULARY[0] == "C"
-    assert (
-        len({(frozenset(notes), notes[:1] * (len(notes) == 4)) for notes in map(chord_pitch_classes, range(63))}) == 63
-    )
+    assert len({frozenset(chord_pitch_classes(index)) for index in range(63)}) == 63
     assert chord_pitch_classes(NO_CHORD) == ()
 
 
