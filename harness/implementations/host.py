@@ -19,9 +19,6 @@ from .remote import RemoteLoader, RemoteModel, RemoteSession
 MEASURE = "measure"
 """The feature that a partner declares when it has the operations of MeasuringSession."""
 
-CYCLES = 20
-"""Cycles of load and unload, where the caller doesn't say."""
-
 MEASURE_SECONDS = 300.0
 """How long a measurement may take when the caller doesn't say."""
 

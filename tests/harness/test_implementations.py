@@ -219,13 +219,21 @@ class TestLibraries:
             with session.load(model_file) as model:
                 watched = session.watch(model, FRAMES, block=2)
                 latency = session.measure_latency({"Only": model}, flow, audio, steps=30, warmup=5)
+                with session.load(model_file) as other:
+                    together = session.process_together([(model, FRAMES), (other, FRAMES[:5])], block=2, passes=3)
+                model.reset()
                 expected = model.process(audio[:, 2:5])
                 model.reset()
                 assert watched.outputs.tobytes() == model.process(FRAMES).tobytes()
             memory = session.measure_memory([model_file], cycles=3)
             assert session.environment() == before
         assert watched.offences == ()
-        assert len(latency.wall_ns) == len(latency.cpu_ns) == 30 and latency.mismatches == 0
+        assert [outputs.tobytes() for outputs in together.outputs] == [
+            watched.outputs.tobytes(),
+            watched.outputs[:5].tobytes(),
+        ]
+        assert together.mismatches == 0
+        assert len(latency.wall_ns) == len(latency.cpu_ns) == len(latency.preemptions) == 30 and latency.mismatches == 0
         assert latency.outputs["Only"].tobytes() == expected.tobytes()
         assert 0 < memory.live_bytes <= memory.peak_bytes and memory.leak_bytes_per_cycle == 0
 

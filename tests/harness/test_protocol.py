@@ -310,7 +310,7 @@ class TestMessages:
 
     def test_long_lists_are_checked_at_their_start(self):
         """A list of many measurements is still refused when it is of the wrong kind."""
-        times = {name: [1] * 100_000 for name in ("wall_ns", "cpu_ns", "null_ns")}
+        times = {name: [1] * 100_000 for name in ("wall_ns", "cpu_ns", "preemptions", "null_ns")}
         reply = {"seq": 1, "ok": True, "outputs": {}, "mismatches": 0, **times}
         assert wire.fault(reply, "reply-measure_latency") is None
         assert wire.fault(reply | {"wall_ns": ["fast"] * 100_000}, "reply-measure_latency")
