@@ -12,7 +12,8 @@ from rtconform.harness.rtneural_json import read
 from rtconform.harness.rtneural_json.budget import budget
 
 FRAMES = 96
-NAMES = tuple(driving.SPECS["models"])
+NAMES = tuple(driving.SPECS)
+each_model = pytest.mark.parametrize("name", driving.each_model())
 
 
 def audio_frames(count):
@@ -28,7 +29,7 @@ def check_model(results, audio, name, path, seed):
 
 
 @pytest.mark.requirement("PIP-FLOW")
-@pytest.mark.parametrize("name", NAMES)
+@each_model
 def test_each_model_is_fed_as_documented(pipeline, name, tmp_path, rtc_config):
     """Each model's results from what the stages before it put out."""
     folder = driving.model_folder(tmp_path)
@@ -36,7 +37,7 @@ def test_each_model_is_fed_as_documented(pipeline, name, tmp_path, rtc_config):
     with pipeline.open(folder) as session:
         results = driving.drive(session, audio)
     driving.check_ids(results, range(FRAMES))
-    check_model(results, audio, name, folder / driving.SPECS["models"][name]["file"], rtc_config.seed)
+    check_model(results, audio, name, folder / driving.SPECS[name]["file"], rtc_config.seed)
 
 
 @pytest.mark.requirement("PIP-EACH-FRAME-ONCE")
@@ -55,11 +56,11 @@ def test_each_frame_gives_one_result(pipeline, tmp_path):
 
 @pytest.mark.requirement("PIP-FALLBACK")
 @pytest.mark.parametrize("damage", ["missing", "truncated"])
-@pytest.mark.parametrize("name", NAMES)
+@each_model
 def test_missing_model_falls_back(pipeline, name, damage, tmp_path):
     """One file gone or cut: its fallback, flagged; the other four as if nothing had happened."""
     folder = driving.model_folder(tmp_path)
-    file = folder / driving.SPECS["models"][name]["file"]
+    file = folder / driving.SPECS[name]["file"]
     text = file.read_bytes()
     file.unlink() if damage == "missing" else file.write_bytes(text[: len(text) // 2])
     with pipeline.open(folder) as session:
@@ -77,7 +78,7 @@ def test_missing_model_falls_back(pipeline, name, damage, tmp_path):
 
 
 @pytest.mark.requirement("PIP-BAD-RELOAD")
-@pytest.mark.parametrize("name", NAMES)
+@each_model
 def test_broken_file_leaves_the_old_model_playing(pipeline, name, tmp_path):
     """The same frames with and without a reload of garbage in the middle."""
     folder = driving.model_folder(tmp_path)
@@ -86,7 +87,7 @@ def test_broken_file_leaves_the_old_model_playing(pipeline, name, tmp_path):
         undisturbed = driving.drive(session, audio)
     with pipeline.open(folder) as session:
         results = driving.drive(session, audio[:40])
-        (folder / driving.SPECS["models"][name]["file"]).write_text('{"in_shape": [null, null, 128], "layers": [')
+        (folder / driving.SPECS[name]["file"]).write_text('{"in_shape": [null, null, 128], "layers": [')
         session.reload(name)
         results += driving.drive(session, audio[40:], first_id=40)
     driving.check_ids(results, range(FRAMES))
@@ -95,11 +96,11 @@ def test_broken_file_leaves_the_old_model_playing(pipeline, name, tmp_path):
 
 
 @pytest.mark.requirement("PIP-RELOAD")
-@pytest.mark.parametrize("name", NAMES)
+@each_model
 def test_reloaded_model_plays_from_reset(pipeline, name, tmp_path, rtc_config):
     """The last layer's bias moved: the new numbers, from reset state, from the reload on."""
     folder = driving.model_folder(tmp_path)
-    file = folder / driving.SPECS["models"][name]["file"]
+    file = folder / driving.SPECS[name]["file"]
     audio = audio_frames(FRAMES)
     with pipeline.open(folder) as session:
         driving.drive(session, audio[:40])

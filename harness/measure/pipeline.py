@@ -17,12 +17,29 @@ from .step import AUDIO, gather
 
 PATIENCE_SECONDS = 20.0
 
-SPECS: Mapping[str, Any] = json.loads((FIXTURES / "models" / "specs.json").read_text(encoding="utf-8"))
+_DOCUMENT = json.loads((FIXTURES / "models" / "specs.json").read_text(encoding="utf-8"))
+SPECS: Mapping[str, Mapping[str, Any]] = _DOCUMENT["models"]
+FLOW: Sequence[Mapping[str, Any]] = _DOCUMENT["flow"]
+
+
+class ModelName(str):
+    """The name of one of the five models. The smoke profile is content with one recurrent and one other."""
+
+    __slots__ = ()
+
+    @property
+    def beyond_smoke(self) -> bool:
+        return self not in ("EmotionRecognizer", "DynamicsEngine")
+
+
+def each_model() -> list[ModelName]:
+    """The five, to parametrise a test with."""
+    return [ModelName(name) for name in SPECS]
 
 
 def model_folder(folder: Path) -> Path:
     """A copy of the five stored models that a test may damage."""
-    for model in SPECS["models"].values():
+    for model in SPECS.values():
         shutil.copy(FIXTURES / "models" / model["file"], folder)
     return folder
 
@@ -54,14 +71,14 @@ def outputs_of(results: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
 
 def inputs_of(results: Sequence[Mapping[str, Any]], audio: np.ndarray, name: str) -> np.ndarray:
     """What the data flow feeds one model `[T, in]`, given what the pipeline's own earlier stages put out."""
-    stage = next(stage for stage in SPECS["flow"] if stage["model"] == name)
+    stage = next(stage for stage in FLOW if stage["model"] == name)
     sources = {source["from"] for source in stage["inputs"]} - {AUDIO}
     return gather(stage["inputs"], {AUDIO: audio, **{source: outputs_of(results, source) for source in sources}})
 
 
 def fallback_of(name: str) -> np.ndarray:
     """The documented outputs `[out]` of a model that is missing, broken or switched off."""
-    model = SPECS["models"][name]
+    model = SPECS[name]
     values = np.full(model["output_size"], model["fallback"]["fill"], np.float32)
     if "one_hot" in model["fallback"]:
         values[model["fallback"]["one_hot"]] = 1.0
