@@ -22,24 +22,30 @@ def pip(*arguments: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """The wheel of the checkout, built with the tools of this environment."""
+def tools():
+    """The set-up scripts import one another as scripts do: from their own folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "tools"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def wheel(tools, tmp_path_factory):
+    """The wheel of the checkout, built with the tools of this environment from the objects of its own build."""
+    import set_up
+
     folder = tmp_path_factory.mktemp("wheel")
-    # A build folder of its own, kept: nothing that is installed changes, and a second run compiles nothing.
-    build = ROOT / "build" / "wheel-test"
-    pip("wheel", "--no-deps", "--no-build-isolation", "-C", f"build-dir={build}", "--wheel-dir", folder, ROOT)
+    with set_up.alone():
+        pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, ROOT)
     (built,) = folder.glob("rtconform-*.whl")
     return built
 
 
 @pytest.fixture(scope="module")
-def installed(wheel, tmp_path_factory):
+def installed(wheel, tools, tmp_path_factory):
     """The Python of a new environment with the wheel and what it asks for, and nothing else."""
-    sys.path.insert(0, str(ROOT / "tools"))
-    try:
-        import places
-    finally:
-        sys.path.remove(str(ROOT / "tools"))
+    import places
+
     environment = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     python = environment / "bin" / "python"
@@ -112,7 +118,7 @@ def test_the_installed_package_validates_files(bare, tmp_path):
 def test_the_installed_package_judges_a_prebuilt_loader(bare, installed):
     """The library of loaders inside the wheel stands for one that somebody built elsewhere."""
     (library,) = installed.parents[1].rglob("librtc_faulty.so")
-    done = bare("run", "--loader", f"abi:{library}#good-native", "--class", "numerics")
+    done = bare("run", "--loader", f"abi:{library}#good-native", "--class", "numerics", "--profile", "smoke")
     assert done.returncode == 0, done.stdout + done.stderr
-    done = bare("run", "--loader", f"abi:{library}#no-such-loader", "--class", "numerics")
+    done = bare("run", "--loader", f"abi:{library}#no-such-loader", "--class", "numerics", "--profile", "smoke")
     assert done.returncode not in (0, 1), done.stdout
