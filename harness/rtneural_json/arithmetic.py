@@ -27,23 +27,22 @@ class Exact:
 
     runs = 1
 
-    def dot(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray | float:
-        """What float32 adds to x @ kernel: nothing."""
-        return 0.0
+    def begin_chunk(self) -> None:
+        """To be called in front of each chunk of frames."""
 
     def dot_spread(self, x: np.ndarray, kernel: np.ndarray) -> float:
-        """The standard deviation of `dot` for inputs known beforehand: none."""
+        """The standard deviation of the error of x @ kernel: none."""
         return 0.0
 
     def sum_spread(self, total: np.ndarray) -> float:
         """The standard deviation of the rounding of a sum: none."""
         return 0.0
 
-    def factor(self, shape: tuple[int, ...], strength: float | np.ndarray) -> float:
+    def factor(self, shape: tuple[int, int], strength: float | np.ndarray) -> float:
         """What float32 multiplies a result by: one."""
         return 1.0
 
-    def function(self, shape: tuple[int, ...], strength: float | np.ndarray) -> float:
+    def function(self, shape: tuple[int, int], strength: float | np.ndarray) -> float:
         """What a float32 library multiplies the value of an elementary function by: one."""
         return 1.0
 
@@ -58,7 +57,13 @@ class MonteCarlo:
     def __init__(self, runs: int, unit_roundoff: float, seed: int) -> None:
         self.runs = runs + 1
         self._u = unit_roundoff
-        self._random = np.random.Generator(np.random.SFC64(seed))
+        self._seed = seed
+        self._random = np.random.Generator(np.random.SFC64([seed, 0]))
+        self.begin_chunk()
+
+    def begin_chunk(self) -> None:
+        """To be called in front of each chunk of frames: what a run's frames have in common, they have in all chunks."""
+        self._common = np.random.Generator(np.random.SFC64([self._seed, 1]))
 
     def dot_spread(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
         """The standard deviation [frames, out] of the error of x @ kernel: x [frames, n] of run 0, kernel [n, out]."""
@@ -73,36 +78,43 @@ class MonteCarlo:
         variance = block * np.einsum("bto,bto->to", sums, sums) + np.square(x) @ np.square(kernel)
         return np.sqrt(variance) * (self._u * OPERATION) + _SMALLEST
 
-    def dot(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-        """What float32 adds to x @ kernel, drawn: x [runs, frames, n], kernel [n, out] -> [runs, frames, out]."""
-        return self.draw(self.dot_spread(x[0], kernel))
-
     def sum_spread(self, total: np.ndarray) -> np.ndarray:
         """The standard deviation of the rounding of one sum, from its magnitude in run 0."""
         return np.abs(total) * (self._u * OPERATION)
 
     def draw(self, spread: np.ndarray) -> np.ndarray:
         """Normal perturbations of a given standard deviation [frames, channels], for each run."""
-        noise = self._random.standard_normal((self.runs, *spread.shape), dtype=np.float32) * spread
+        return self._noise(spread.shape) * spread
+
+    def factor(self, shape: tuple[int, int], strength: float | np.ndarray) -> np.ndarray:
+        """Factors 1 + δ [runs, frames, channels], where δ has a root mean square of `strength` units of u."""
+        # The type is named since NumPy 1 would multiply in float32, where 1 + δ is 1.
+        return 1.0 + np.multiply(self._noise(shape), np.multiply(strength, self._u), dtype=np.float64)
+
+    def function(self, shape: tuple[int, int], strength: float | np.ndarray) -> np.ndarray:
+        """Factors 1 + δ as of `factor` for an elementary function, half of δ's variance one draw for all channels.
+
+        An approximation errs to one side over long stretches of its range, for many units at once.
+        """
+        noise = self._noise(shape)
+        noise += self._constant((1, 1))
+        return 1.0 + np.multiply(noise, np.multiply(strength, np.sqrt(0.5) * self._u), dtype=np.float64)
+
+    def _noise(self, shape: tuple[int, int]) -> np.ndarray:
+        """Standard normal draws [runs, frames, channels] (float32), half of their variance common to all frames of a channel.
+
+        A signal that stands still is rounded the same way at each frame, and in a cell state that adds up.
+        """
+        noise = self._random.standard_normal((self.runs, *shape), dtype=np.float32)
+        noise += self._constant((1, shape[1]))
+        noise *= np.float32(np.sqrt(0.5))
         noise[0] = 0.0
         return noise
 
-    def factor(self, shape: tuple[int, ...], strength: float | np.ndarray) -> np.ndarray:
-        """Factors 1 + δ of shape [runs, …], where δ has a root mean square of `strength` units of u."""
-        noise = self._random.standard_normal((self.runs, *shape), dtype=np.float32) * (strength * self._u)
-        noise[0] = 0.0
-        return 1.0 + noise.astype(np.float64)
-
-    def function(self, shape: tuple[int, ...], strength: float | np.ndarray) -> np.ndarray:
-        """Factors 1 + δ as of `factor`, half of δ's variance one draw per run.
-
-        An approximation of a function errs to one side over long stretches of its range. In a cell state such errors
-        add up, where those of single operations cancel.
-        """
-        common = self._random.standard_normal((self.runs, *(1 for _ in shape)))
-        common[0] = 0.0
-        half = np.multiply(strength, np.sqrt(0.5))
-        return self.factor(shape, half) + common * (half * self._u)
+    def _constant(self, shape: tuple[int, int]) -> np.ndarray:
+        draws = self._common.standard_normal((self.runs, *shape), dtype=np.float32)
+        draws[0] = 0.0
+        return draws
 
 
 Arithmetic = Exact | MonteCarlo

@@ -24,7 +24,7 @@ def _softmax(x: np.ndarray, arithmetic: Arithmetic) -> np.ndarray:
     # Subtracting the maximum rounds the exponent, which is an error of u|x - max| in its exponential.
     powers = np.exp(shifted * arithmetic.factor(x.shape[1:], OPERATION)) * arithmetic.function(x.shape[1:], EXP)
     total = powers.sum(axis=-1, keepdims=True)
-    total = total + arithmetic.dot(powers, np.ones((x.shape[-1], 1)))
+    total = total + arithmetic.draw(arithmetic.dot_spread(powers[0], np.ones((x.shape[-1], 1))))
     return powers / total * arithmetic.factor(x.shape[1:], OPERATION)
 
 
@@ -51,4 +51,4 @@ def affine(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, arithmetic: Arit
     """x @ kernel + bias with the rounding of its products and sums."""
     runs, frames, n = x.shape
     y = (x.reshape(runs * frames, n) @ kernel).reshape(runs, frames, -1) + bias
-    return (y + arithmetic.dot(x, kernel)) * arithmetic.factor(y.shape[1:], OPERATION)
+    return y + arithmetic.draw(np.hypot(arithmetic.dot_spread(x[0], kernel), arithmetic.sum_spread(y[0])))

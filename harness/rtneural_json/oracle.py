@@ -38,6 +38,7 @@ def run(model: Model, frames: np.ndarray, arithmetic: Arithmetic, *, reset_each_
     parts = []
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         for start in range(0, len(frames), chunk):
+            arithmetic.begin_chunk()
             x = frames[start : start + chunk].astype(np.float64)
             x = np.broadcast_to(x, (arithmetic.runs, *x.shape))
             for layer in layers:

@@ -170,8 +170,12 @@ def test_changes_are_taken_one_by_one(made):
     assert golden.regenerate(folder) == []
 
 
-def test_a_reformatted_model_keeps_its_outputs(made):
-    """Other white space is a change of the file, and of nothing that is stored but its hash."""
+def test_a_reformatted_model_keeps_its_outputs(made, monkeypatch):
+    """Other white space is a change of the file, and of nothing that is stored but its hash, on any CPU."""
+    from rtconform.harness import torch_reference
+
+    evaluate = torch_reference.evaluate
+    monkeypatch.setattr(torch_reference, "evaluate", lambda *arguments: evaluate(*arguments) * (1 + 5e-13))
     folder = made.parent / "golden"
     before = contents(folder)["lstm-dense.safetensors"]
     spoil(made, lambda model: None)
