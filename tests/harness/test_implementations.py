@@ -343,6 +343,20 @@ class TestPipelines:
             live = session._live
         assert live.closed
 
+    def test_a_pipeline_may_reuse_its_buffers(self, tmp_path: Path):
+        """Results stay as they were polled."""
+        buffer = np.zeros(4, np.float32)
+
+        def poll() -> list[dict[str, Any]]:
+            buffer[:] += 1
+            return [{"id": 1, "outputs": {"Emotion": buffer}, "fallback": {}}]
+
+        methods = dict.fromkeys(("submit", "reload", "status", "close"), lambda *args: None)
+        with adopted("pipeline", open=lambda folder: methods | {"poll": poll}).open(tmp_path) as session:
+            first = session.poll()
+            session.poll()
+        assert first[0]["outputs"]["Emotion"].max() == 1
+
     def test_a_result_of_another_form_is_a_violation(self, tmp_path: Path):
         """Results are checked for their form."""
         methods = dict.fromkeys(("submit", "reload", "status", "close"), lambda *args: None)

@@ -113,6 +113,11 @@ class TestProcessesThatEnd:
         """A partner that dies while it cleans up does not pass for one that ended well."""
         assert failure("abort", "quit").op == "quit"
 
+    def test_an_exit_code_after_the_goodbye_counts(self):
+        """A partner that says goodbye and then ends with another code than 0 did not end well."""
+        error = failure("exit-after-reply", "quit")
+        assert isinstance(error, Exited) and error.returncode == 3
+
     def test_a_shell_that_reports_a_signal_is_a_crash(self):
         """Exit code 128 + n is how a shell passes on signal n."""
         error = failure("shell-crash", "load")

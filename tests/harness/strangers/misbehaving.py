@@ -38,6 +38,9 @@ def go_wrong(reply):
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         print(f"child {child.pid}", file=sys.stderr, flush=True)
         os.abort()
+    elif FAULT == "exit-after-reply":
+        say(text + "\n")
+        os._exit(3)
     elif FAULT == "deaf":
         say(text + "\n")
         time.sleep(600)
