@@ -15,7 +15,6 @@ from __future__ import annotations
 import difflib
 import importlib
 import operator
-import os
 import shlex
 import shutil
 import sys
@@ -149,8 +148,9 @@ def _python_object(text: str, role: str) -> Any:
 
 def _imported(module: str, name: str, who: str) -> Any:
     # A console script's sys.path lacks the folder that the user stands in. It goes last, to shadow nothing.
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
     importlib.invalidate_caches()
     try:
         with as_values(who, "import"):

@@ -100,8 +100,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Environment:
-    """What no call may change: floating-point modes (hex), locale, working directory, and the numbers of the signals
-    that are handled or ignored."""
+    """What no call may change: floating-point modes (hex), locale, working directory, signals handled (by number)."""
 
     fpenv: str
     locale: str

@@ -120,9 +120,10 @@ class _Lines:
     def put(self, line: bytes | Exception | None) -> None:
         while not self.closed:
             try:
-                return self.waiting.put(line, timeout=0.1)
+                self.waiting.put(line, timeout=0.1)
             except queue.Full:
                 continue
+            return
 
 
 def _thread(target: object, pipe: IO[bytes], shared: object) -> threading.Thread:

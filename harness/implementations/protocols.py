@@ -46,8 +46,11 @@ class Exporter(Protocol):
     declares: Mapping[str, Any]
 
     def export(self, module: Any, path: str) -> None:
-        """Write the module to `path`. A refusal is an exception whose class is named UnsupportedModule and whose
-        message holds the qualified name of the module at fault."""
+        """Write the module to `path`.
+
+        A refusal is an exception whose class is named UnsupportedModule and whose message holds the qualified name of
+        the module at fault.
+        """
 
 
 class Trainer(Protocol):
@@ -56,9 +59,12 @@ class Trainer(Protocol):
     declares: Mapping[str, Any]
 
     def train(self, config: Mapping[str, Any], out_dir: str) -> Mapping[str, Any]:
-        """Train, write into `out_dir`, return the metrics. A config that makes no sense is refused by an exception
-        whose class is named ConfigError. A parameter named `progress`, if there is one, is given a function that
-        takes a mapping such as `{"model": …, "epoch": …, "loss": …}`."""
+        """Train, write into `out_dir`, return the metrics.
+
+        A config that makes no sense is refused by an exception whose class is named ConfigError. A parameter named
+        `progress`, if there is one, is given a function that takes a mapping such as
+        `{"model": …, "epoch": …, "loss": …}`.
+        """
 
 
 class LivePipeline(Protocol):

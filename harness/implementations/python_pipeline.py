@@ -74,7 +74,7 @@ class PythonPipelineSession(PipelineSession):
             self._closed = True
             self._ask("close")
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
         # The exception that brought us here is the news; what close has to say on top of it is not.
         with suppress(ImplementationError):
             self.close()

@@ -53,7 +53,7 @@ class RemoteModel(LoadedModel):
             self._closed = True
             self._client.request("unload", {"model": self.model_id})
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
         # After an exception the session may be over, and then unloading has nothing to say that is news.
         with suppress(ImplementationError):
             self.close()
@@ -73,14 +73,14 @@ class RemoteSession(LoaderSession):
         try:
             self._client.request("prepare", {"model": model.model_id, "max_frames": max_frames})
         except ImplementationError:
-            model._abandon()
+            model.abandon()
             raise
         return model
 
     def close(self) -> None:
         self._client.close()
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
         self._client.abandon()
 
 

@@ -44,12 +44,13 @@ class Implementation:
 
 
 class Closing:
-    """A context manager that closes what it holds; `_abandon` ends it without a word after an exception."""
+    """A context manager that closes what it holds, or abandons it after an exception."""
 
     def close(self) -> None:
         """Give everything back. A second call does nothing."""
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
+        """Give everything back without a word about what goes wrong in it."""
         self.close()
 
     def __enter__(self) -> Any:
@@ -61,7 +62,7 @@ class Closing:
         if error is None:
             self.close()
         else:
-            self._abandon()
+            self.abandon()
 
 
 class LoadedModel(Closing, ABC):

@@ -17,7 +17,7 @@ class Live:
         self.closed = False
 
     def submit(self, frame_id, audio):
-        outputs = {name: audio[:4] for name in self.names}
+        outputs = dict.fromkeys(self.names, audio[:4])
         self.waiting.append({"id": frame_id, "outputs": outputs, "fallback": dict.fromkeys(self.names, False)})
 
     def poll(self):

@@ -4,11 +4,16 @@ import json
 
 import numpy as np
 
+
+def sigmoid(x):
+    return np.float32(1) / (np.float32(1) + np.exp(-x))
+
+
 ACTIVATIONS = {
     "": lambda x: x,
     "tanh": np.tanh,
     "relu": lambda x: np.maximum(x, np.float32(0)),
-    "sigmoid": lambda x: sigmoid(x),
+    "sigmoid": sigmoid,
     "elu": lambda x: np.where(x > 0, x, np.expm1(x)),
     "softmax": lambda x: np.exp(x - x.max()) / np.exp(x - x.max()).sum(),
 }
@@ -83,7 +88,3 @@ def make_layer(index, layer):
     if layer["type"] not in kinds:
         raise UnknownLayer(index, layer["type"])
     return kinds[layer["type"]](layer)
-
-
-def sigmoid(x):
-    return np.float32(1) / (np.float32(1) + np.exp(-x))

@@ -60,7 +60,7 @@ def process(request):
 def step(description, x):
     for layer in description["layers"]:
         kernel, bias = layer["weights"]
-        sums = [sum(a * row[o] for a, row in zip(x, kernel)) + b for o, b in enumerate(bias)]
+        sums = [sum(a * row[o] for a, row in zip(x, kernel, strict=True)) + b for o, b in enumerate(bias)]
         x = ACTIVATIONS[layer.get("activation", "")](sums)
     return x
 
