@@ -62,7 +62,7 @@ class MonteCarlo:
         self.begin_chunk()
 
     def begin_chunk(self) -> None:
-        """To be called in front of each chunk of frames: what a run's frames have in common, they have in all chunks."""
+        """To be called in front of each chunk: what a run's frames have in common, they have in all chunks."""
         self._common = np.random.Generator(np.random.SFC64([self._seed, 1]))
 
     def dot_spread(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
@@ -101,7 +101,7 @@ class MonteCarlo:
         return 1.0 + np.multiply(noise, np.multiply(strength, np.sqrt(0.5) * self._u), dtype=np.float64)
 
     def _noise(self, shape: tuple[int, int]) -> np.ndarray:
-        """Standard normal draws [runs, frames, channels] (float32), half of their variance common to all frames of a channel.
+        """Standard normal draws [runs, frames, channels], float32, half of their variance common to all frames.
 
         A signal that stands still is rounded the same way at each frame, and in a cell state that adds up.
         """

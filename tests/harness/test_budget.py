@@ -153,6 +153,21 @@ def test_an_exact_model_has_room_for_its_rounding_only():
     assert not allowed.judge(np.maximum(frames, 0) * np.float32(1 + 2e-6)).ok
 
 
+def test_errors_may_add_up_where_a_signal_stands_still():
+    """In silence every frame is rounded the same way, and a cell that hardly forgets sums it up over 1,000 frames."""
+    random = np.random.default_rng(1)
+    wide = g.Dense(
+        random.uniform(-1, 1, (2, 40)).astype(np.float32), random.uniform(-1, 1, 40).astype(np.float32), "tanh"
+    )
+    total = g.Dense(random.uniform(0, 1, (40, 1)).astype(np.float32), np.ones(1, np.float32))
+    kernel, bias = np.array([[0.3, 0.0, 0.5, 0.1]], np.float32), np.array([-4.0, 7.0, 0.7, 0.3], np.float32)
+    model = Model(2, (wide, total, g.Lstm(kernel, np.zeros((1, 4), np.float32), bias)))
+    frames = signals.burst_then_silence(2000, 2, burst=20, seed=1)
+    judgement = budget(model, frames).judge(Plain(model).process(frames))
+    assert judgement.ok, judgement.message
+    assert judgement.error_in_budgets < 0.6
+
+
 def test_models_near_chaos_are_flagged():
     """Where rounding alone decides the outputs, the judgement says that it means nothing."""
     gain = np.float32(40)
