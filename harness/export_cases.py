@@ -121,6 +121,8 @@ def expected_numbers(module: Any) -> np.ndarray:
         elif kind in ("LSTM", "GRU"):
             values = {name: value.detach().numpy() for name, value in part.named_parameters()}
             for layer in range(part.num_layers):
-                w_ih, w_hh, b_ih, b_hh = (values[f"{k}_l{layer}"] for k in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+                w_ih, w_hh, b_ih, b_hh = (
+                    values[f"{k}_l{layer}"] for k in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+                )
                 numbers += [w_ih, w_hh, *([b_ih + b_hh] if kind == "LSTM" else [b_ih, b_hh])]
     return np.sort(np.concatenate([array.ravel() for array in numbers]) + np.float32(0.0))

@@ -109,17 +109,18 @@ def add(
     frames: int = FRAMES,
     seed: int = 0,
     inputs: np.ndarray | None = None,
+    replace: bool = False,
 ) -> Golden:
     """Make a golden for a model file and store it, in the folder `golden` beside the file unless told otherwise.
 
-    The inputs are noise of a seed, or given [T, in]. Raises GoldenError if the folder has one of that name already or
-    torch is missing, and InvalidModel if the file is not valid.
+    The inputs are noise of a seed, or given [T, in]. Raises GoldenError if the folder has one of that name already
+    (unless it may be replaced) or torch is missing, and InvalidModel if the file is not valid.
     """
     model_path = Path(model_path).resolve()
     folder = Path(folder).resolve() if folder is not None else model_path.parent / "golden"
     manifest = _manifest(folder) if (folder / MANIFEST).is_file() else {"version": 1, "goldens": {}}
     name = model_path.stem
-    if name in manifest["goldens"]:
+    if name in manifest["goldens"] and not replace:
         raise GoldenError(f"{folder} has a golden named {name!r} already: `rtconform golden regenerate` replaces it.")
     model = read(model_path)
     if inputs is None:

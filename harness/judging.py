@@ -14,7 +14,7 @@ from .verdicts import Verdict
 class RequirementFailed(AssertionError):
     """A requirement doesn't hold. `evidence` goes into the record: plain values, arrays, dataclasses."""
 
-    def __init__(self, found: str, **evidence: Any):
+    def __init__(self, found: str, **evidence: Any) -> None:
         super().__init__(found)
         self.evidence = evidence
 

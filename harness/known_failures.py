@@ -124,7 +124,7 @@ def _parse(entry: Mapping[str, Any], where: str, reasons_required: bool) -> Know
         raise InvalidKnownFailures(f"{name}: the reason is empty; say why this failure is accepted, then run again")
     kind, _, value = str(entry["valid_for"]).partition(":")
     try:
-        valid = kind in ("version", "source") and bool(value) or kind == "until" and bool(date.fromisoformat(value))
+        valid = (kind in ("version", "source") and bool(value)) or (kind == "until" and bool(date.fromisoformat(value)))
     except ValueError:
         valid = False
     if not valid:

@@ -13,6 +13,10 @@ CARRIED_VARIABLES = ("RTNEURAL_DIR", "RTCONFORM_CACHE", "RTCONFORM_MARCH")
 """Environment variables that change what is judged, so that a command without them would not show the same."""
 
 
+PLACE = {"first_bad_frame", "first_bad_output", "expected", "got", "error_in_budgets", "error_ulp", "neighbours"}
+"""The keys of the evidence that tell where outputs differ."""
+
+
 def reproduce_command(item: str, role: str, connection: str, options: Mapping[str, Any]) -> str:
     """One line for any shell in any folder that runs just this case; `options` are further `rtconform run` options."""
     variables = [f"{name}={os.environ[name]}" for name in CARRIED_VARIABLES if os.environ.get(name)]
@@ -29,7 +33,7 @@ def reproduce_command(item: str, role: str, connection: str, options: Mapping[st
 def import_folders(connection: str) -> str:
     """PYTHONPATH with absolute folders; for py: with the working folder, from which it may have been imported."""
     folders = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
-    folders += [os.getcwd()] if connection.startswith("py:") and "rtconform." not in connection else []
+    folders += [str(Path.cwd())] if connection.startswith("py:") and "rtconform." not in connection else []
     return os.pathsep.join(dict.fromkeys(str(Path(folder).resolve()) for folder in folders))
 
 
@@ -47,7 +51,11 @@ def absolute_connection(connection: str) -> str:
 
 def failure_text(result: Mapping[str, Any]) -> str:
     """A result record as the text that a person reads in a terminal."""
-    lines = [f"{result['item']}: {result['verdict']}", f"  required: {result['text']}", f"  found:    {result['found']}"]
+    lines = [
+        f"{result['item']}: {result['verdict']}",
+        f"  required: {result['text']}",
+        f"  found:    {result['found']}",
+    ]
     lines += [f"  {line}" for line in evidence_lines(result["evidence"])]
     if known := result.get("known_failure"):
         lines.append(f"  known failure: {known}")
@@ -62,11 +70,20 @@ def evidence_lines(evidence: Mapping[str, Any]) -> Iterable[str]:
     """The evidence in lines: the bad place first, then everything else by name."""
     shown = {"gdb"}
     if "first_bad_frame" in evidence:
-        shown |= {"first_bad_frame", "first_bad_output", "expected", "got", "error_in_budgets", "error_ulp", "neighbours"}
+        shown |= {
+            "first_bad_frame",
+            "first_bad_output",
+            "expected",
+            "got",
+            "error_in_budgets",
+            "error_ulp",
+            "neighbours",
+        }
         yield (
             f"at frame {evidence['first_bad_frame']}, output {evidence['first_bad_output']}: "
             f"expected {_number(evidence['expected'])}, got {_number(evidence['got'])} "
-            f"({_number(evidence.get('error_in_budgets'), 3)} × the error budget, {_number(evidence.get('error_ulp'), 3)} ULP)"
+            f"({_number(evidence.get('error_in_budgets'), 3)} × the error budget, "
+            f"{_number(evidence.get('error_ulp'), 3)} ULP)"
         )
         for neighbour in evidence.get("neighbours") or ():
             yield f"  neighbour: {_neighbour(neighbour)}"

@@ -101,7 +101,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
 
 def _rename(item: pytest.Item, function: str, identifier: str) -> None:
     item.name = identifier + item.name.removeprefix(function)
-    item._nodeid = f"{item.parent.nodeid}::{item.name}"
+    item._nodeid = f"{item.parent.nodeid}::{item.name}"  # noqa: SLF001 - pytest has no public way to rename an item
     item.extra_keyword_matches.add(function)
     requirement = catalogue.load()[identifier]
     if requirement.is_timed:

@@ -90,7 +90,9 @@ def read(path: Path) -> Run:
         by_kind.setdefault(record["record"], []).append(record)
     for kind in ("header", "footer"):
         if len(by_kind.get(kind, [])) != 1:
-            raise InvalidStream(f"{path}: expected one {kind}, found {len(by_kind.get(kind, []))}: the run did not end.")
+            raise InvalidStream(
+                f"{path}: expected one {kind}, found {len(by_kind.get(kind, []))}: the run did not end."
+            )
     if by_kind["header"][0].get("schema") != SCHEMA_VERSION:
         raise InvalidStream(
             f"{path}: expected record schema {SCHEMA_VERSION}, found {by_kind['header'][0].get('schema')!r}. "

@@ -54,7 +54,7 @@ class RunState:
         out: Path,
         is_worker: bool,
         command: list[str],
-    ):
+    ) -> None:
         self.config = config
         self.only = frozenset(only)
         self.classes = frozenset(classes)
@@ -121,7 +121,9 @@ class RunState:
         requirement = catalogue.load()[marker.args[0]]
         if requirement.is_timed and not self.timed:
             return False
-        if self.config.profile == "smoke" and any(getattr(value, "beyond_smoke", False) for value in params_of(item).values()):
+        if self.config.profile == "smoke" and any(
+            getattr(value, "beyond_smoke", False) for value in params_of(item).values()
+        ):
             return False
         return not self.classes or requirement.conformance_class in self.classes
 

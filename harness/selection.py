@@ -12,10 +12,17 @@ from pathlib import Path
 from .paths import FIXTURES
 from .rtneural_json import InvalidModel, Model, read
 
-
 SMALL = FIXTURES / "models" / "small"
 LARGE_BYTES = 250_000
-SMOKE = ("activation-softmax", "activation-tanh", "dense-activations", "dense-wide", "lstm", "lstm-dense", "lstm-stacked")
+SMOKE = (
+    "activation-softmax",
+    "activation-tanh",
+    "dense-activations",
+    "dense-wide",
+    "lstm",
+    "lstm-dense",
+    "lstm-stacked",
+)
 """The small models that stand for all of them in the smoke profile."""
 
 
@@ -97,21 +104,19 @@ def user_cases(path: Path) -> list[ModelCase]:
     Raises UnusableModels when there is nothing to judge, or when the named file is not a valid model.
     """
     if path.is_dir():
-        cases = [ModelCase(file.stem, file) for file in sorted(path.glob("*.json")) if _is_model(file)]
+        cases = [ModelCase(file.stem, file) for file in model_files(path)]
         if not cases:
             raise UnusableModels(f"Expected RTNeural JSON files in {path}, found none. Name a file or another folder.")
         return cases
     try:
         read(path)
     except InvalidModel as error:
-        raise UnusableModels(f"{path} is not a valid RTNeural JSON file: {error}. See `rtconform validate {path}`.") from None
+        raise UnusableModels(
+            f"{path} is not a valid RTNeural JSON file: {error}. See `rtconform validate {path}`."
+        ) from None
     return [ModelCase(path.stem, path.resolve())]
 
 
-def _is_model(path: Path) -> bool:
-    """Whether a file of a folder takes part: broken models do (their fault is to be seen), other JSON doesn't."""
-    try:
-        head = path.read_bytes()[:4096]
-    except OSError:
-        return False
-    return b'"in_shape"' in head or b'"layers"' in head
+def model_files(folder: Path) -> list[Path]:
+    """The *.json files of a folder that are models, broken ones included: those that speak of an `in_shape`."""
+    return [path for path in sorted(folder.glob("*.json")) if path.is_file() and b'"in_shape"' in path.read_bytes()]

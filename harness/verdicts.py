@@ -62,9 +62,7 @@ def exit_code(outcomes: Iterable[Outcome], gating: Iterable[str] | None = None) 
     outcomes = [outcome for outcome in outcomes if classes is None or outcome.conformance_class in classes]
     judged = {outcome.implementation for outcome in outcomes if outcome.verdict is not Verdict.SKIP}
     verdicts = {
-        outcome.verdict
-        for outcome in outcomes
-        if outcome.level == "MUST" or outcome.verdict is Verdict.SUITE_ERROR
+        outcome.verdict for outcome in outcomes if outcome.level == "MUST" or outcome.verdict is Verdict.SUITE_ERROR
     }
     if any(verdict.is_unexpected for verdict in verdicts) or judged != {o.implementation for o in outcomes}:
         return ExitCode.UNEXPECTED

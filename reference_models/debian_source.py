@@ -18,10 +18,33 @@ from .errors import NotAvailable
 
 SYSTEM_APT = Path("/etc/apt")
 _DEBIAN_SUITES = frozenset(
-    "bullseye bookworm trixie forky duke sid oldoldstable oldstable stable testing unstable".split()
+    [
+        "bullseye",
+        "bookworm",
+        "trixie",
+        "forky",
+        "duke",
+        "sid",
+        "oldoldstable",
+        "oldstable",
+        "stable",
+        "testing",
+        "unstable",
+    ]
 )
 _FIELDS_NOT_KEPT = frozenset(
-    "types suites components enabled architectures arch languages lang targets target".split()  # in both formats
+    [
+        "types",
+        "suites",
+        "components",
+        "enabled",
+        "architectures",
+        "arch",
+        "languages",
+        "lang",
+        "targets",
+        "target",
+    ]  # in both formats
 )
 _ONE_LINE = re.compile(
     r"^(deb|deb-src)\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s*(?P<components>.*)$"

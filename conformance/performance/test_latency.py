@@ -42,8 +42,8 @@ def test_steps_end_within_the_deadline(loader, model_set, rtc_config, measure):
     measure("latency", wall_ns=wall, cpu_ns=cpu, null_ns=null, deadline_ms=rtc_config.deadline_ms)
     lower, upper = miss_rate.bounds(misses, len(wall))
     rate = (
-        f"{misses} of {len(wall)} steps missed {rtc_config.deadline_ms:g} ms, {preempted} of them because the system took "
-        f"the processor away; the rate is {lower:.2g} to {upper:.2g}"
+        f"{misses} of {len(wall)} steps missed {rtc_config.deadline_ms:g} ms, {preempted} of them because the system "
+        f"took the processor away; the rate is {lower:.2g} to {upper:.2g}"
     )
     if decided is Verdict.INCONCLUSIVE:
         raise Inconclusive(f"{rate}: neither below nor above {miss_rate.ALLOWED_MISS_RATE} at 99 % confidence")

@@ -72,7 +72,7 @@ def test_models_side_by_side_share_nothing(loader, model_case, rtc_config):
         alone_right = other.process(right)
         one.reset()
         other.reset()
-        mixed = [(one.process(left[f : f + 1]), other.process(right[f : f + 1])) for f in range(0, FRAMES)]
+        mixed = [(one.process(left[f : f + 1]), other.process(right[f : f + 1])) for f in range(FRAMES)]
     check_same_bits(np.concatenate([pair[0] for pair in mixed]), alone_left, "a second model changes the first")
     check_same_bits(np.concatenate([pair[1] for pair in mixed]), alone_right, "a first model changes the second")
 
@@ -86,6 +86,6 @@ def test_models_on_two_threads_share_nothing(loader, model_case, rtc_config):
     with loader.open() as session, session.load(model_case.path) as one, session.load(model_case.path) as other:
         alone = [one.process(left, block=BLOCK), other.process(right, block=BLOCK)]
         together = session.process_together([(one, left), (other, right)], block=BLOCK, passes=PASSES)
-    for got, expected in zip(together.outputs, alone):
+    for got, expected in zip(together.outputs, alone, strict=True):
         check_same_bits(got, expected, "a model on another thread changes the outputs")
     check(together.mismatches == 0, f"{together.mismatches} of {2 * PASSES} passes on two threads gave other outputs")

@@ -80,7 +80,9 @@ def test_model_beats_the_best_constant(runs, name, measure):
 def test_shuffled_labels_take_the_skill_away(runs, name):
     """The same run on copies of the data sets whose labels were dealt out again."""
     trained, shuffled = runs(name), runs(name, shuffled=True)
-    found = f"{name} keeps a skill of {shuffled.skill:.3f} with shuffled labels, of {trained.skill:.3f} with the right ones"
+    found = (
+        f"{name} keeps a skill of {shuffled.skill:.3f} with shuffled labels, of {trained.skill:.3f} with the right ones"
+    )
     check(shuffled.skill <= KEPT_SKILL * max(trained.skill, LEAST_SKILL), found, losses=shuffled.losses)
 
 

@@ -11,11 +11,11 @@ from .. import golden as goldens
 from ..rtneural_json import InvalidModel
 from . import fail, group
 
-FolderOption = Annotated[str, typer.Option("--folder", help="The folder with manifest.json; the suite's own without it.")]
+FolderOption = Annotated[str, typer.Option("--folder", help="The folder with manifest.json; the suite's without it.")]
 
 
 def check(folder: FolderOption = str(goldens.STORED)) -> None:
-    """Check each golden: whole, of the model file beside it, and agreeing with the oracle. Exit code 1 if one is not."""
+    """Check that each golden is whole, of its model file, and agrees with the oracle; exit code 1 if one does not."""
     try:
         results = goldens.check(Path(folder))
     except goldens.GoldenError as error:

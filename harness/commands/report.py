@@ -12,7 +12,9 @@ from ..run_state import DEFAULT_OUT
 from . import fail, single
 
 
-def report(run: Annotated[str, typer.Argument(help="The folder of a run, or its record stream.")] = DEFAULT_OUT) -> None:
+def report(
+    run: Annotated[str, typer.Argument(help="The folder of a run, or its stream.")] = DEFAULT_OUT,
+) -> None:
     """Writes report.html, junit.xml and summary.md beside the records, and prints the summary."""
     from .. import report as reports
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +14,7 @@ PLUGIN = "rtconform.harness.pytest_plugin"
 
 
 def run(
-    loader: Annotated[list[str], typer.Option(help="A loader: name, abi:LIB.so[#NAME], cmd:PROGRAM or py:MODULE:FACTORY.")] = [],  # noqa: B006
+    loader: Annotated[list[str], typer.Option(help="A loader: name, abi:LIB.so[#NAME], cmd:… or py:….")] = [],  # noqa: B006
     exporter: Annotated[list[str], typer.Option(help="An exporter: name, cmd:… or py:….")] = [],  # noqa: B006
     trainer: Annotated[list[str], typer.Option(help="A trainer: name, cmd:… or py:….")] = [],  # noqa: B006
     pipeline: Annotated[list[str], typer.Option(help="A pipeline: name or py:….")] = [],  # noqa: B006

@@ -60,7 +60,12 @@ def _run(
     entries: Sequence[kill_matrix.Entry], classes: Sequence[str], out: Path, pytest_arguments: list[str]
 ) -> Sequence[dict[str, Any]]:
     """The result records of the suite's run on these implementations, with the smallest set of cases."""
-    options: dict[str, Any] = {"profile": "smoke", "out": str(out), "config": str(_settings(out)), "class": list(classes)}
+    options: dict[str, Any] = {
+        "profile": "smoke",
+        "out": str(out),
+        "config": str(_settings(out)),
+        "class": list(classes),
+    }
     for name in catalogue.ROLES:
         options[name] = [entry.connection for entry in entries if entry.role == name]
     run_suite(options, [*pytest_arguments, "--rtc-records-only", "--tb=no", "--no-summary"])

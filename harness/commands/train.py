@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .. import golden
 from ..implementations import connect
 from ..implementations.errors import ImplementationError
 from . import fail, single
@@ -46,7 +47,10 @@ def train(
             f"{name}: validation loss {result['validation_loss']:.5g}, best constant {result['constant_loss']:.5g}, "
             f"best epoch {result['best_epoch']} of {result['epochs']}"
         )
-    typer.echo(f"Written to {Path(out).resolve()}")
+        exported = Path(out) / f"{name.lower()}.json"
+        if exported.is_file():
+            golden.add(exported, replace=True)
+    typer.echo(f"Written to {Path(out).resolve()}, with a golden for each exported model")
 
 
 def _read(config: str | None) -> dict[str, Any]:
@@ -73,7 +77,9 @@ def _printer() -> Callable[[Mapping[str, Any]], None]:
 
     def show(progress: Mapping[str, Any]) -> None:
         nonlocal shown
-        text = ", ".join(f"{key} {value:.5g}" if isinstance(value, float) else f"{key} {value}" for key, value in progress.items())
+        text = ", ".join(
+            f"{key} {value:.5g}" if isinstance(value, float) else f"{key} {value}" for key, value in progress.items()
+        )
         if sys.stderr.isatty():
             print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
         elif time.monotonic() - shown >= PROGRESS_SECONDS:

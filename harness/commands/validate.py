@@ -11,6 +11,7 @@ import typer
 from ..rtneural_json import validate_file
 from ..rtneural_json.message import format_report
 from ..rtneural_json.specs import check_spec
+from ..selection import model_files
 from . import fail, single
 
 
@@ -39,9 +40,9 @@ def validate(
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    files = sorted(path.glob("*.json"))
+    files = model_files(path)
     if not files:
-        fail(f"expected *.json files in {path}, found none; name a file or another folder")
+        fail(f"expected RTNeural JSON files in {path}, found none; name a file or another folder")
     return files
 
 

@@ -6,7 +6,6 @@ It shares no code with any exporter that is judged, which makes it a second good
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -144,7 +143,7 @@ class ToyExporter:
     def write(self, text: str, path: Path) -> None:
         temporary = path.with_name(path.name + ".part")
         temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
+        temporary.replace(path)
 
 
 def toy_exporter() -> ToyExporter:

@@ -31,7 +31,7 @@ LOSSES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {"mse": mse, "bce
 
 
 def best_constant(targets: np.ndarray) -> np.ndarray:
-    """The constant output `[out]` with the lowest loss, by any of the three losses: the mean of targets `[N, T, out]`."""
+    """The constant output `[out]` with the least loss, by any of the three: the mean of targets `[N, T, out]`."""
     return targets.reshape(-1, targets.shape[-1]).mean(axis=0)
 
 

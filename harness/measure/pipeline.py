@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def check_ids(results: Sequence[Mapping[str, Any]], expected: Sequence[int]) -> 
     got = [result["id"] for result in results]
     if got == list(expected):
         return
-    place = next((n for n, pair in enumerate(zip(got, expected)) if pair[0] != pair[1]), min(len(got), len(expected)))
+    place = next(n for n, pair in enumerate(zip_longest(got, expected)) if pair[0] != pair[1])
     check(
         False,
         f"{len(expected)} frames gave {len(got)} results; the first difference is at result {place}",

@@ -26,7 +26,7 @@ def _permute(items: Sequence[dict[str, Any]], keys: Sequence[str], generator: ra
     order = list(range(len(items)))
     generator.shuffle(order)
     values = [{key: items[place][key] for key in keys} for place in order]
-    for item, dealt in zip(items, values):
+    for item, dealt in zip(items, values, strict=True):
         item.update(dealt)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-
 from ..records import Run
 from ..verdicts import ExitCode, Verdict, standings
 from .text import counted, visible

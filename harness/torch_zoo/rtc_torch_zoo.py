@@ -68,8 +68,8 @@ EXPRESSIBLE = {
     "dense-square": lambda: Chain(nn.Linear(5, 5), nn.Tanh(), nn.Linear(5, 5)),
     "dense-no-bias": lambda: Chain(nn.Linear(3, 4, bias=False), nn.ReLU(), nn.Linear(4, 2)),
     "dense-five-activations": lambda: Chain(
-        nn.Linear(3, 7), nn.Tanh(), nn.Linear(7, 5), nn.ReLU(), nn.Linear(5, 6), nn.ELU(), nn.Linear(6, 4), nn.Sigmoid(),
-        nn.Linear(4, 3), softmax(),
+        nn.Linear(3, 7), nn.Tanh(), nn.Linear(7, 5), nn.ReLU(), nn.Linear(5, 6), nn.ELU(),
+        nn.Linear(6, 4), nn.Sigmoid(), nn.Linear(4, 3), softmax(),
     ),
     "dense-linear-end": lambda: Chain(nn.Linear(3, 5), nn.Sigmoid(), nn.Linear(5, 4)),
     "activation-first": lambda: Chain(nn.Tanh(), nn.Linear(3, 5)),

@@ -9,7 +9,8 @@ from hypothesis import given, strategies as st
 from rtconform.reference_models.data import load_dataset
 from rtconform.reference_models.data.chord_json import read_progressions
 from rtconform.reference_models.data.chords import FAMILIES, NO_CHORD, VOCABULARY, chord_pitch_classes, parse_chord
-from rtconform.reference_models.data.features import frame_ends
+from rtconform.reference_models.data.features import RATE, frame_ends, log_mel
+from rtconform.reference_models.data.synthesis import tones
 from rtconform.reference_models.errors import DataError
 
 CALM = {"valence": 0.5, "arousal": -0.5}
@@ -108,6 +109,13 @@ def test_the_melody_is_heard_where_there_is_one_and_else_the_chords(tmp_path):
     before, after = read(melody=None), read(melody=None, chords=["Am", "Dm"])
     assert np.array_equal(before.inputs[:, :64], after.inputs[:, :64])
     assert not np.array_equal(before.inputs[:, 64:], after.inputs[:, 64:])
+
+
+def test_what_is_heard_are_the_lower_half_of_the_bands(tmp_path):
+    """Behind the 64 dims of the embedding stand bands 0-63 of the tones, as the models' flow has them."""
+    item = {"chords": ["N"], "melody": [[69]], "emotion": CALM}
+    (recording,) = read_progressions(write(tmp_path, [item])).recordings
+    assert np.array_equal(recording.inputs[:, 64:], log_mel(tones([(0.0, 1.0, 69)], 1.0), RATE)[:, :64])
 
 
 def test_progressions_that_cant_be_read_are_left_out_with_the_reason(tmp_path):

@@ -137,6 +137,28 @@ def test_the_groove_data_keep_their_own_split():
     assert sorted(load("GroovePredictor", seed=7).validation.ids) == wanted
 
 
+def test_items_that_the_data_set_holds_back_are_on_no_side_and_reported(tmp_path):
+    """Rows of the split called test neither train nor validate."""
+    folder = tmp_path / "groove"
+    shutil.copytree(BUNDLED_FOLDER / "groove", folder)
+    header, first, *rows = read_rows(folder / "info.csv")
+    held_back = first[header.index("midi_filename")]
+    first[header.index("split")] = "test"
+    write_rows(folder / "info.csv", [header, first, *rows])
+    splits = load("GroovePredictor", {"kind": "groove-midi", "path": str(folder)})
+    assert held_back not in splits.training.ids + splits.validation.ids
+    assert splits.left_out == ((held_back, "held back by the data set's own split: test"),)
+
+
+def test_audio_is_asked_for_valence_in_the_lower_half_and_arousal_in_the_upper(sounds):
+    """Each frame of a recording has its row's label as target."""
+    reading = audio_folder.read_audio_folder(sounds)
+    for recording, valence in zip(reading.recordings, (-0.9, -0.3, 0.3, 0.9), strict=True):
+        assert recording.targets.shape == (40, 64)
+        np.testing.assert_allclose(recording.targets[:, :32], valence, atol=1e-6)
+        np.testing.assert_allclose(recording.targets[:, 32:], 0.5, atol=1e-6)
+
+
 def test_the_split_depends_on_no_label(tmp_path):
     """Other labels change targets and nothing else: ids, sides and inputs stay."""
     folder = tmp_path / "audio"
