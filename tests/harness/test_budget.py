@@ -168,6 +168,13 @@ def test_errors_may_add_up_where_a_signal_stands_still():
     assert judgement.error_in_budgets < 0.6
 
 
+def test_silence_behind_a_burst_is_judged_fairly():
+    """A gru that comes to rest: the same frame, the same state, the same rounding, a thousand times over."""
+    model = read(FIXTURES / "models" / "small" / "gru-one.json")
+    frames = signals.burst_then_silence(1000, 3, burst=100, seed=5)
+    assert budget(model, frames).judge(Plain(model).process(frames)).error_in_budgets < 0.6
+
+
 def test_models_near_chaos_are_flagged():
     """Where rounding alone decides the outputs, the judgement says that it means nothing."""
     gain = np.float32(40)
