@@ -161,19 +161,28 @@ def pipeline(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture
 def model_case(request: pytest.FixtureRequest) -> selection.ModelCase:
     """One model file whose layer types the loader under test declares; skipped otherwise."""
-    case = request.param
-    if "loader" in request.fixturenames:
-        declared = set(request.getfixturevalue("loader").declaration.layer_types)
-        undeclared = sorted(set(case.model.layer_types) - declared)
-        if undeclared:
-            pytest.skip(f"not declared by the loader: {', '.join(undeclared)}")
-    return case
+    skip_undeclared(request, request.param)
+    return request.param
+
+
+def skip_undeclared(request: pytest.FixtureRequest, case: selection.ModelCase) -> None:
+    """Skips the test when the loader under test doesn't declare a layer type of the model."""
+    declared = set(request.getfixturevalue("loader").declaration.layer_types)
+    undeclared = sorted(set(case.model.layer_types) - declared)
+    if undeclared:
+        pytest.skip(f"not declared by the loader: {', '.join(undeclared)}")
 
 
 @pytest.fixture
 def model_set(request: pytest.FixtureRequest) -> list[selection.ModelCase]:
-    """All the models that are judged together: the user's, else the group that the test names."""
-    return request.config.stash[STATE].model_cases(request.node.get_closest_marker("models").args[0])
+    """All the models that are judged together: the user's, else the group that the test names.
+
+    Skipped when the loader under test doesn't declare all of their layer types.
+    """
+    cases = request.config.stash[STATE].model_cases(request.node.get_closest_marker("models").args[0])
+    for case in cases:
+        skip_undeclared(request, case)
+    return cases
 
 
 @pytest.fixture

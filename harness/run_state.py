@@ -241,7 +241,7 @@ class RunState:
 
     def _open(self) -> records.Writer:
         if self._writer is None:
-            from rtconform import __version__
+            from .. import __version__
 
             self._writer = records.Writer(self.out / records.STREAM_NAME)
             self._writer.header(

@@ -20,7 +20,7 @@ from rtconform.reference_models.errors import NotAvailable
 DEB822 = """\
 # a comment
 Types: deb
-URIs: http://security.debian.org/debian-security
+URIs: http://security.example/debian-security
 Suites: bookworm-security
 Components: main
 Signed-By: /keys/security.gpg
