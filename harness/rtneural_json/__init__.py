@@ -1,6 +1,6 @@
 """RTNeural JSON: its grammar, a strict validator, and a float64 oracle with an error budget."""
 
-from .budget import Budget, Judgement, budget
+from .budget import Budget, Judgement, budget, first_passing_class
 from .faults import Fault, InvalidModel, Note, Report
 from .grammar import Model, identical
 from .message import format_report
@@ -23,6 +23,7 @@ __all__ = [
     "check_spec",
     "dumps",
     "evaluate",
+    "first_passing_class",
     "format_report",
     "identical",
     "numeric_class",

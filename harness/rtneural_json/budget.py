@@ -11,7 +11,7 @@ import numpy as np
 
 from .arithmetic import MonteCarlo
 from .grammar import Model
-from .numeric_classes import numeric_class as find_class
+from .numeric_classes import numeric_class as find_class, numeric_classes
 from .oracle import run
 
 RUNS = 16
@@ -99,6 +99,12 @@ def budget(
         # Each single output is rounded at least once, and a model may consist of nothing else.
         rms_bound = ROOT_MEAN_SQUARE * _rms(spread) + SMALLEST
     return Budget(kind.name, reference, spread, bound, rms_bound)
+
+
+def first_passing_class(model: Model, frames: np.ndarray, outputs: np.ndarray, seed: int = 0) -> str | None:
+    """The strictest numeric class whose budget accepts outputs [T, out]; None if none does."""
+    passing = (name for name in numeric_classes() if budget(model, frames, name, seed).judge(outputs).ok)
+    return next(passing, None)
 
 
 def _rms(values: np.ndarray) -> float:

@@ -7,7 +7,16 @@ import pytest
 
 from rtconform.harness import signals
 from rtconform.harness.paths import FIXTURES
-from rtconform.harness.rtneural_json import Model, budget, evaluate, grammar as g, numeric_class, numeric_classes, read
+from rtconform.harness.rtneural_json import (
+    Model,
+    budget,
+    evaluate,
+    first_passing_class,
+    grammar as g,
+    numeric_class,
+    numeric_classes,
+    read,
+)
 
 from .budget_statistics import WRONG_WEIGHTS, changed, draws, pade_tanh, to_half
 from .models import FAMILIES
@@ -200,6 +209,16 @@ def test_numeric_classes_transform_weights_exactly(lstm):
     assert as_half.judge(halved).ok
     assert not allowed.judge(halved).ok
     assert not as_half.judge(Plain(model).process(frames)).ok
+
+
+def test_a_failing_implementation_is_told_the_class_that_it_passes(lstm):
+    """The strictest one; none for outputs that are simply wrong."""
+    model, frames, _ = lstm
+    as_int8 = Plain(numeric_class("i8").transform(model)).process(frames)
+    assert first_passing_class(model, frames, Plain(model).process(frames)) == "f32"
+    assert first_passing_class(model, frames, Plain(changed(model, to_half)).process(frames)) == "f16"
+    assert first_passing_class(model, frames, as_int8) == "i8"
+    assert first_passing_class(model, frames, -as_int8) is None
 
 
 def test_int8_rounds_each_output_channel_by_its_own_scale():
