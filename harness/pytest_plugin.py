@@ -64,6 +64,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[STATE] = RunState.from_options(config)
     except (settings.InvalidConfig, known_failures.InvalidKnownFailures, selection.UnusableModels) as error:
         raise pytest.UsageError(str(error)) from None
+    if config.stash[STATE].asks_for_timed_classes(config.option.markexpr) and getattr(config.option, "numprocesses", 0):
+        raise pytest.UsageError(
+            "The latency and memory classes run one at a time: leave out -n, "
+            "or deselect them with -m 'not latency and not memory'."
+        )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -124,9 +129,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     state = session.config.stash[STATE]
     judged = [item for item in session.items if item.get_closest_marker("requirement")]
-    timed = any(catalogue.load()[item.get_closest_marker("requirement").args[0]].is_timed for item in judged)
-    if timed and getattr(session.config.option, "numprocesses", None):
-        raise pytest.UsageError("The latency and memory classes run one at a time: leave out -n, or deselect them.")
     for item in judged:
         for role in set(catalogue.ROLES) & params_of(item).keys():
             found = state.connected(role, params_of(item)[role])

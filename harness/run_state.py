@@ -112,6 +112,12 @@ class RunState:
             return False
         return self.user_cases is None or "model_case" in item.fixturenames or "model_set" in item.fixturenames
 
+    def asks_for_timed_classes(self, marks: str) -> bool:
+        """Whether timed items may be selected, given pytest's -m."""
+        excluded = {name for name in catalogue.TIMED_CLASSES if f"not {name}" in marks}
+        wanted = set(catalogue.TIMED_CLASSES) - excluded
+        return self.timed and bool(wanted & self.classes if self.classes else wanted)
+
     def selects(self, item: pytest.Item) -> bool:
         marker = item.get_closest_marker("requirement")
         if marker is None:

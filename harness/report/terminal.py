@@ -32,7 +32,7 @@ def render(run: Run, report: str, colour: bool | None = None) -> str:
     colour = wants_colour() if colour is None else colour
     out = io.StringIO()
     console = _console(out, colour)
-    for part in (_standings(run), _failures(run), _known(run), _errors(run), _latencies(run), _memories(run)):
+    for part in (_standings(run), _failures(run), _undecided(run), _known(run), _errors(run), _latencies(run), _memories(run)):
         for line in part:
             console.print(line)
     word, sentence = reading.verdict_line(run)
@@ -115,6 +115,19 @@ def _failures(run: Run) -> Iterator[RenderableType]:
     if len(failed) > MOST_FAILURES:
         yield f"  and {len(failed) - MOST_FAILURES} more, in the report"
     yield ""
+
+
+def _undecided(run: Run) -> Iterator[RenderableType]:
+    """What is missing here, and what the machine was too noisy for: a line per implementation and reason."""
+    said = {
+        (result["verdict"], visible(result["implementation"]), result["found"]): None
+        for result in run.results
+        if Verdict(result["verdict"]) in (Verdict.NOT_AVAILABLE, Verdict.INCONCLUSIVE)
+    }
+    for verdict, implementation, found in said:
+        yield _styled(f"{verdict} ", "yellow", f"{implementation}: {visible(found)}")
+    if said:
+        yield ""
 
 
 def _known(run: Run) -> Iterator[RenderableType]:

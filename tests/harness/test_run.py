@@ -1,0 +1,191 @@
+"""`rtconform run` and its companions as a user meets them: what is printed, what it exits with, and what follows."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from rtconform.harness.implementations.host import find_host
+from rtconform.harness.records import read
+from rtconform.harness.selection import SMALL
+
+FAULTY = f"abi:{find_host().with_name('librtc_faulty.so')}"
+GOOD = f"{FAULTY}#good-native"
+
+
+@pytest.fixture
+def rtconform(tmp_path):
+    """`rtconform(*arguments)` in a folder of its own, with a settings file that names nothing."""
+    (tmp_path / "rtconform.toml").write_text("timeout_s = 2.0\n")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "CI"))}
+
+    def call(*arguments, **variables):
+        return subprocess.run(
+            [sys.executable, "-m", "rtconform", *map(str, arguments)],
+            cwd=tmp_path,
+            env={**environment, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return call
+
+
+def results(folder, verdicts=None):
+    """{item: verdict} of the run that was written below a folder."""
+    made = read(folder / "rtconform-report").results
+    return {result["item"]: result["verdict"] for result in made if verdicts is None or result["verdict"] in verdicts}
+
+
+def one_percent(document):
+    document["layers"][0]["weights"][0][1][2] *= 1.01
+
+
+def another_activation(document):
+    document["layers"][-1]["activation"] = "sigmoid"
+
+
+@pytest.mark.parametrize("change", [one_percent, another_activation])
+def test_a_changed_file_turns_the_run_red(rtconform, tmp_path, change):
+    """One weight by one percent, or one activation: requirement, model, place, numbers, and a command to see it again."""
+    model = tmp_path / "lstm-dense.json"
+    shutil.copy(SMALL / model.name, model)
+    assert rtconform("golden", "add", model).returncode == 0
+    document = json.loads(model.read_text())
+    change(document)
+    model.write_text(json.dumps(document))
+
+    run = rtconform("run", "--loader", GOOD, "--models", model, "--class", "numerics")
+
+    assert run.returncode == 1
+    assert "NUM-GOLDEN[good-native-lstm-dense]: FAIL" in run.stdout
+    assert "the file has changed since its golden was made" in run.stdout
+    place = re.search(
+        r"at frame \d+, output \d+: expected \S+, got \S+ \(\S+ × the error budget, \S+ ULP\)", run.stdout
+    )
+    assert place
+    command = re.search(r"again: +(.+)", run.stdout).group(1)
+    again = subprocess.run(shlex.split(command), cwd="/", capture_output=True, text=True, check=False, env={
+        "HOME": str(tmp_path), "PATH": os.defpath, "RTCONFORM_REPORT": str(tmp_path / "again"),
+    })  # fmt: skip
+    assert (again.returncode, place.group(0) in again.stdout) == (1, True), again.stdout + again.stderr
+
+
+def test_each_way_to_go_wrong_is_a_verdict_and_the_run_goes_on(rtconform, tmp_path):
+    """A crash, a hang, an exit, garbage on standard output, NaN; the good loader beside them passes everything."""
+    names = ("ldr-crashes", "ldr-hangs", "ldr-calls-exit", "run-prints", "run-nan", "good-native")
+    loaders = [word for name in names for word in ("--loader", f"{FAULTY}#{name}")]
+    items = ("LDR-LOAD-VALID[{}-lstm]", "RUN-SILENT[{}-lstm]", "NUM-ORACLE[{}-lstm]")
+    only = [word for name in names for item in items for word in ("--only", item.format(name))]
+
+    run = rtconform("run", *loaders, *only)
+
+    assert run.returncode == 1
+    verdicts = results(tmp_path)
+    assert verdicts["LDR-LOAD-VALID[ldr-crashes-lstm]"] == "CRASH"
+    assert verdicts["LDR-LOAD-VALID[ldr-hangs-lstm]"] == "TIMEOUT"
+    assert verdicts["LDR-LOAD-VALID[ldr-calls-exit-lstm]"] == "CRASH"
+    assert verdicts["RUN-SILENT[run-prints-lstm]"] == "FAIL"
+    assert verdicts["NUM-ORACLE[run-nan-lstm]"] == "FAIL"
+    assert {verdict for item, verdict in verdicts.items() if "good-native" in item} == {"PASS"}
+    assert "SIGSEGV" in run.stdout
+    assert "gdb --args" in run.stdout
+    assert "ended the process" in run.stdout
+    assert "got nan" in run.stdout
+
+
+def test_a_stranger_gets_from_red_to_gated_green_with_a_reason(rtconform, tmp_path):
+    """Run, `known-failures add`, a reason, run; and another case of the same requirement would still fail."""
+    arguments = ("run", "--loader", f"{FAULTY}#ldr-trailing-accepted", "--class", "robustness", "--profile", "smoke")
+    assert rtconform(*arguments).returncode == 1
+    assert rtconform("known-failures", "add").returncode == 0
+    path = tmp_path / "known-failures.toml"
+    (tmp_path / "rtconform.toml").write_text('known_failures = "known-failures.toml"\n')
+
+    unreasoned = rtconform(*arguments)
+    assert unreasoned.returncode == 2
+    assert "the reason is empty" in unreasoned.stderr + unreasoned.stdout
+
+    path.write_text(path.read_text().replace('reason = ""', 'reason = "the parser stops at the closing brace"'))
+    green = rtconform(*arguments)
+    assert green.returncode == 0, green.stdout
+    assert "AS EXPECTED" in green.stdout
+    assert set(results(tmp_path, {"XFAIL"}).values()) == {"XFAIL"}
+
+    path.write_text(path.read_text().replace('    "trailing-text",\n', ""))
+    assert rtconform(*arguments).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("valid_for", "verdict", "said"),
+    [("version:1.0", "XPASS", "listed as a known failure and passes"), ("version:0.9", "PASS", None)],
+)
+def test_a_known_failure_that_passes_is_unexpected(rtconform, tmp_path, valid_for, verdict, said):
+    """Unless it was for another version and has ended."""
+    (tmp_path / "known-failures.toml").write_text(
+        '[[known_failure]]\nid = "RUN-RESET"\nimplementation = "good-native"\ncases = ["lstm"]\n'
+        f'valid_for = "{valid_for}"\nreason = "once it did"\n'
+    )
+    item = "RUN-RESET[good-native-lstm]"
+    run = rtconform("run", "--loader", GOOD, "--only", item, "--known-failures", "known-failures.toml")
+    assert results(tmp_path) == {item: verdict}
+    assert run.returncode == (0 if said is None else 1)
+    assert said is None or said in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "nothing was selected"),
+        (("--loader", GOOD, "--only", "NO-SUCH-ITEM"), "nothing was selected"),
+        (("--loader", "rtneural-eigan"), "did you mean rtneural-eigen"),
+        (("--loader", "abi:no/such/library.so"), "no/such/library.so"),
+        (("--loader", GOOD, "--class", "numeric"), "did you mean 'numerics'?"),
+        (("--loader", GOOD, "--models", "no-such-file.json"), "no-such-file.json"),
+        (("--loader", GOOD, "--config", "no-such.toml"), "no-such.toml"),
+    ],
+)
+def test_usage_errors_are_said_in_a_sentence(rtconform, arguments, said):
+    """Exit code 2, what was found, and no traceback."""
+    run = rtconform("run", *arguments)
+    assert run.returncode == 2
+    assert said in run.stdout + run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_what_cannot_be_had_is_not_available(rtconform, tmp_path):
+    """RTNeural pointed at an empty folder: exit code 3, and what to do."""
+    run = rtconform(
+        *("run", "--loader", "rtneural-eigen", "--only", "LDR-LOAD-VALID[rtneural-eigen-lstm]"),
+        RTNEURAL_DIR=str(tmp_path),
+        RTCONFORM_CACHE=str(tmp_path / "cache"),
+    )
+    assert run.returncode == 3
+    assert results(tmp_path) == {"LDR-LOAD-VALID[rtneural-eigen-lstm]": "NOT AVAILABLE"}
+    assert "RTNEURAL_DIR" in run.stdout
+
+
+def test_declaring_nothing_is_no_success(rtconform, tmp_path):
+    """A loader without layer types has everything skipped, and conforms to nothing."""
+    (tmp_path / "shy.py").write_text(
+        "class Shy:\n"
+        "    declares = {'name': 'shy', 'version': '1', 'role': 'loader', 'layer_types': []}\n"
+        "    def load(self, path):\n        raise ValueError('no')\n"
+    )
+    run = rtconform("run", "--loader", "py:shy:Shy", "--class", "numerics", PYTHONPATH=str(tmp_path))
+    assert run.returncode == 1
+    assert set(results(tmp_path).values()) == {"SKIP"}
+    assert "NOT JUDGED" in run.stdout
+
+
+def test_timed_classes_refuse_to_run_in_parallel(rtconform):
+    """One sentence, exit code 2."""
+    run = rtconform("run", "--loader", GOOD, "--class", "latency", "--", "-n", "2")
+    assert run.returncode == 2
+    assert "run one at a time" in run.stdout + run.stderr
