@@ -4,12 +4,15 @@ import json
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
-from .faults import PARSE, READ, Findings, child, quote
+from .faults import PARSE, READ, Fault, Findings, child, quote
 
 MAX_BYTES = 2**30
+_MOST_BLEMISHES = 50
 
 # A prefix of a literal or a number, which is what a cut inside one leaves behind.
 _CUT_TOKEN = re.compile(
@@ -122,8 +125,8 @@ def parse(text: str, findings: Findings, *, keep_decimals: bool = False) -> obje
             return members
         blemishes.append(None)
         marked = ObjectWithDuplicates(members)
-        names = [name for name, _ in pairs]
-        marked.duplicates = tuple(name for name in members if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        marked.duplicates = tuple(name for name in members if counts[name] > 1)
         return marked
 
     def non_finite(literal: str) -> float:
@@ -171,7 +174,7 @@ def _report_syntax(text: str, error: json.JSONDecodeError, findings: Findings) -
             "was the file written over a longer one, or two files joined?",
             PARSE,
         )
-    elif error.msg.startswith("Unterminated string") or _CUT_TOKEN.match(text, error.pos):
+    elif error.msg.startswith("Unterminated string") or _is_cut(text, error.pos):
         end = text.rstrip()
         line, column = end.count("\n") + 1, len(end) - end.rfind("\n")
         found = f"the end of the text at line {line}, column {column}"
@@ -179,6 +182,11 @@ def _report_syntax(text: str, error: json.JSONDecodeError, findings: Findings) -
     else:
         reason = error.msg[0].lower() + error.msg[1:]
         findings.fault("$", "JSON", f"at {place} {quote(rest, 30)}: {reason}", _syntax_hint(rest), PARSE)
+
+
+def _is_cut(text: str, position: int) -> bool:
+    # What a cut leaves of a token is short, and the pattern takes quadratic time.
+    return len(text) - position < 400 and _CUT_TOKEN.match(text, position) is not None
 
 
 def _syntax_hint(rest: str) -> str:
@@ -190,15 +198,21 @@ def _syntax_hint(rest: str) -> str:
 
 
 def _report_blemishes(tree: object, findings: Findings) -> None:
+    found = list(islice(_blemishes(tree), _MOST_BLEMISHES + 1))
+    findings.faults.extend(found[:_MOST_BLEMISHES])
+    if len(found) > _MOST_BLEMISHES:
+        findings.fault("$", "finite numbers, and each name once", "more of the same in this file", phase=PARSE)
+
+
+def _blemishes(tree: object) -> Iterator[Fault]:
     for path, value in _walk(tree):
         if isinstance(value, ObjectWithDuplicates):
             for name in value.duplicates:
-                hint = "readers disagree on which one counts: keep one"
-                findings.fault(child(path, name), "each name once", "the name twice or more in one object", hint, PARSE)
+                found, hint = "the name twice or more in one object", "readers disagree on which one counts: keep one"
+                yield Fault(child(path, name), "each name once", found, hint, PARSE)
         elif isinstance(value, NonFiniteLiteral):
-            findings.fault(
-                path, "a finite number", value.text, "JSON has no NaN and no infinity: the weights are broken", PARSE
-            )
+            hint = "JSON has no NaN and no infinity: the weights are broken"
+            yield Fault(path, "a finite number", value.text, hint, PARSE)
 
 
 def _walk(tree: object) -> Iterator[tuple[str, object]]:

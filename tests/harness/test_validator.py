@@ -96,6 +96,12 @@ def test_a_flood_of_faults_is_counted():
     assert report.faults[-1].found.startswith(f"{17 * 68 - 20} more")
 
 
+def test_a_flood_of_nan_is_cut_short():
+    """Weights that are all NaN are said to be more than fifty, and cost no more memory than that."""
+    report = validate_bytes(b'{"in_shape": [' + b"NaN, " * 5000 + b'1], "layers": []}')
+    assert len([fault for fault in report.faults if fault.phase == "parse"]) == 51
+
+
 @pytest.mark.parametrize(
     ("name", "path", "value", "place", "words"),
     [
@@ -170,6 +176,7 @@ def test_missing_keys_are_named(key):
         (b"{'in_shape': [1]}", "double quotes"),
         (b'{"a": 01}', "delimiter"),
         (b'{"in_shape": [1]} {', "line 1, column 19"),
+        (b"{" + b"1" * 10**6 + b"x", "double quotes"),
         (b"[" * 5000, "hundreds of levels"),
         (b'{"a":' * 5000, "hundreds of levels"),
         (b'{"a": "\xff"}', "0xff at offset 7"),
