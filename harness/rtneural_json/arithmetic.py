@@ -30,7 +30,7 @@ class Exact:
     def begin_chunk(self) -> None:
         """To be called in front of each chunk of frames."""
 
-    def dot_spread(self, x: np.ndarray, kernel: np.ndarray) -> float:
+    def dot_spread(self, x: np.ndarray, kernel: np.ndarray, start: np.ndarray | float = 0.0) -> float:
         """The standard deviation of the error of x @ kernel: none."""
         return 0.0
 
@@ -65,8 +65,11 @@ class MonteCarlo:
         """To be called in front of each chunk: what a run's frames have in common, they have in all chunks."""
         self._common = np.random.Generator(np.random.SFC64([self._seed, 1]))
 
-    def dot_spread(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-        """The standard deviation [frames, out] of the error of x @ kernel: x [frames, n] of run 0, kernel [n, out]."""
+    def dot_spread(self, x: np.ndarray, kernel: np.ndarray, start: np.ndarray | float = 0.0) -> np.ndarray:
+        """The standard deviation [frames, out] of the error of x @ kernel: x [frames, n] of run 0, kernel [n, out].
+
+        The sum may begin at `start` (the bias, [out] or [frames, out]) or have it added at the end: the larger counts.
+        """
         n, out = kernel.shape
         block = -(-n // _CHECKPOINTS)
         blocks = -(-n // block)
@@ -75,6 +78,7 @@ class MonteCarlo:
             x, kernel = np.pad(x, ((0, 0), (0, padding))), np.pad(kernel, ((0, padding), (0, 0)))
         parts = np.matmul(x.reshape(-1, blocks, block).transpose(1, 0, 2), kernel.reshape(blocks, block, out))
         sums = np.cumsum(parts, axis=0)
+        sums = np.maximum(np.abs(sums), np.abs(sums + start))
         variance = block * np.einsum("bto,bto->to", sums, sums) + np.square(x) @ np.square(kernel)
         return np.sqrt(variance) * (self._u * OPERATION) + _SMALLEST
 

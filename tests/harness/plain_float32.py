@@ -1,7 +1,7 @@
 """A correct float32 implementation of RTNeural JSON in plain NumPy, frame by frame: what a budget must not accuse.
 
-It shares no line with the oracle. Sums run in one of the orders in use: "sequential" as in a C loop, "blas" as NumPy's
-matrix product does, "reversed" from the last term to the first.
+It shares no line with the oracle. Sums run in one of the orders in use: "sequential" as in a C loop that begins at 0,
+"bias first" in one that begins at the bias, "reversed" from the last term to the first, "blas" as in NumPy's product.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 
 from rtconform.harness.rtneural_json import Model, grammar as g
 
-ORDERS = ("sequential", "blas", "reversed")
+ORDERS = ("sequential", "blas", "reversed", "bias first")
 ONE = np.float32(1)
 
 
@@ -38,11 +38,13 @@ class Plain:
                 outputs.append(x)
         return np.array(outputs)
 
-    def dot(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    def affine(self, x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
         if self.order == "blas":
-            return x @ kernel
+            return x @ kernel + bias
         terms = x[:, None] * kernel
-        return np.cumsum(terms if self.order == "sequential" else terms[::-1], axis=0, dtype=np.float32)[-1]
+        if self.order == "bias first":
+            return np.cumsum(np.vstack([bias, terms]), axis=0, dtype=np.float32)[-1]
+        return np.cumsum(terms[::-1] if self.order == "reversed" else terms, axis=0, dtype=np.float32)[-1] + bias
 
     def sigmoid(self, x: np.ndarray) -> np.ndarray:
         return ONE / (ONE + np.exp(-x))
@@ -63,7 +65,7 @@ class Plain:
 
     def _layer(self, layer: g.Layer, state: list[np.ndarray], x: np.ndarray) -> np.ndarray:
         if isinstance(layer, g.Dense):
-            return self.activate(layer.activation, self.dot(x, layer.kernel) + layer.bias)
+            return self.activate(layer.activation, self.affine(x, layer.kernel, layer.bias))
         if isinstance(layer, g.Activation):
             return self.activate(layer.activation, x)
         if isinstance(layer, g.Prelu):
@@ -79,14 +81,14 @@ class Plain:
         return layer.gamma * scale * (x - layer.mean) + layer.beta
 
     def _lstm(self, layer: g.Lstm, state: list[np.ndarray], x: np.ndarray) -> np.ndarray:
-        i, f, c, o = np.split(self.dot(x, layer.kernel) + self.dot(state[0], layer.recurrent) + layer.bias, 4)
+        i, f, c, o = np.split(self.affine(state[0], layer.recurrent, self.affine(x, layer.kernel, layer.bias)), 4)
         state[1] = self.sigmoid(f) * state[1] + self.sigmoid(i) * self.tanh(c)
         state[0] = self.sigmoid(o) * self.tanh(state[1])
         return state[0]
 
     def _gru(self, layer: g.Gru, state: list[np.ndarray], x: np.ndarray) -> np.ndarray:
-        xz, xr, xh = np.split(self.dot(x, layer.kernel) + layer.bias[0], 3)
-        hz, hr, hh = np.split(self.dot(state[0], layer.recurrent) + layer.bias[1], 3)
+        xz, xr, xh = np.split(self.affine(x, layer.kernel, layer.bias[0]), 3)
+        hz, hr, hh = np.split(self.affine(state[0], layer.recurrent, layer.bias[1]), 3)
         z, r = self.sigmoid(xz + hz), self.sigmoid(xr + hr)
         state[0] = (ONE - z) * self.tanh(xh + r * hh) + z * state[0]
         return state[0]
@@ -99,5 +101,5 @@ class Plain:
         for n in range(layer.groups):
             taps = np.ascontiguousarray(seen[:, n * inputs : (n + 1) * inputs]).ravel()
             kernel = np.ascontiguousarray(layer.kernel[:, :, n * outputs : (n + 1) * outputs]).reshape(-1, outputs)
-            parts.append(self.dot(taps, kernel))
-        return self.activate(layer.activation, np.concatenate(parts) + layer.bias)
+            parts.append(self.affine(taps, kernel, layer.bias[n * outputs : (n + 1) * outputs]))
+        return self.activate(layer.activation, np.concatenate(parts))

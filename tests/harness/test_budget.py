@@ -177,6 +177,16 @@ def test_errors_may_add_up_where_a_signal_stands_still():
     assert judgement.error_in_budgets < 0.6
 
 
+def test_sums_may_begin_at_a_large_bias():
+    """A hundred small terms on top of a large bias are each rounded by its size."""
+    random = np.random.default_rng(1)
+    kernel = random.uniform(-1e-3, 1e-3, (100, 5)).astype(np.float32)
+    model = Model(100, (g.Dense(kernel, np.full(5, 0.7, np.float32)),))
+    frames = signals.noise(64, 100, seed=1)
+    judgement = budget(model, frames).judge(Plain(model, "bias first").process(frames))
+    assert judgement.ok, judgement.message
+
+
 def test_silence_behind_a_burst_is_judged_fairly():
     """A gru that comes to rest: the same frame, the same state, the same rounding, a thousand times over."""
     model = read(FIXTURES / "models" / "small" / "gru-one.json")
