@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -212,6 +213,7 @@ class RunState:
             "config": self.config.path,
             "seed": self.config.seed,
             "profile": self.config.profile,
+            "out": Path(tempfile.gettempdir()) / "rtconform-again",
         }
         return messages.reproduce_command(item, role, connection, options)
 

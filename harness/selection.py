@@ -108,6 +108,10 @@ def user_cases(path: Path) -> list[ModelCase]:
         if not cases:
             raise UnusableModels(f"Expected RTNeural JSON files in {path}, found none. Name a file or another folder.")
         return cases
+    if not path.is_file():
+        raise UnusableModels(
+            f"Expected a model file or a folder of them at {path}, found none. Name another with --models."
+        )
     try:
         read(path)
     except InvalidModel as error:

@@ -7,8 +7,8 @@ class ConfigError(ValueError):
     """A training config that can't be honoured; the message holds the JSON path of the fault."""
 
 
-class DataError(ValueError):
-    """A data set that can't be read as its kind promises; the message holds the file."""
+class DataError(ConfigError):
+    """A data set that the config names and that can't be read as its kind promises; the message holds the file."""
 
 
 class NotAvailable(RuntimeError):

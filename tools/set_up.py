@@ -107,6 +107,18 @@ def install_rtconform(unpacked: Path) -> None:
     if include is not None and unpacked in include.parents:
         options += ["-C", f"cmake.define.Python_INCLUDE_DIR={include}"]
     pip_into_environment("install", *options, log="rtconform.log", env=needs.build_environment(unpacked))
+    for path in VENV.glob("lib/python*/site-packages/_editable_skbc_rtconform.pth"):
+        keep_finder_only(path)
+
+
+def keep_finder_only(path: Path) -> None:
+    """Drops the folders that scikit-build-core puts on sys.path for an editable install.
+
+    They are the checkout and its parent, where `harness` and `tests` would be found under a second name; the finder,
+    which the file imports first, does without them.
+    """
+    finder = path.read_text(encoding="utf-8").splitlines()[0]
+    path.write_text(f"{finder}\n", encoding="utf-8")
 
 
 def pip_into_environment(action: str, *arguments: object, log: str, env: "dict | None" = None) -> None:

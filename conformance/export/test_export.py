@@ -104,7 +104,7 @@ def test_weights_that_are_not_finite_are_refused(exporter, value, tmp_path):
     """One weight of one layer."""
     case = export_cases.ExportCase("dense-square", "make", {"name": "dense-square", "seed": 7})
     module = case.module()
-    module.layers[2].weight.data[1, 2] = value
+    module[2].weight.data[1, 2] = value
     what = f"a weight that is {value} was exported"
     check_refused(what, exporter.export, case.reference(tmp_path, module), tmp_path / "refused.json")
 

@@ -46,5 +46,6 @@ def test_steps_end_within_the_deadline(loader, model_set, rtc_config, measure):
         f"took the processor away; the rate is {lower:.2g} to {upper:.2g}"
     )
     if decided is Verdict.INCONCLUSIVE:
-        raise Inconclusive(f"{rate}: neither below nor above {miss_rate.ALLOWED_MISS_RATE} at 99 % confidence")
+        allowed = f"{miss_rate.ALLOWED_MISS_RATE} at 99 % confidence"
+        raise Inconclusive(f"{rate}. The machine is too busy to show a rate below {allowed}; run it when it is idle")
     check(decided is Verdict.PASS, rate, p50_ms=float(np.median(wall)) / 1e6, max_ms=float(np.max(wall)) / 1e6)

@@ -32,7 +32,7 @@ def runs(trainer, rtc_config):
     def trained(name, shuffled=False):
         if name not in models:
             pytest.skip(f"the {rtc_config.profile} profile trains {', '.join(models)}")
-        values = training.config(models)
+        values = training.config(models, **training.length(rtc_config.profile))
         if shuffled:
             return training.trained(trainer, training.shuffled(values, rtc_config.seed), "shuffled")[name]
         return training.trained(trainer, values, "default")[name]

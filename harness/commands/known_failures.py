@@ -24,7 +24,8 @@ def add(run: RunOption = DEFAULT_OUT, file: FileOption = None, reason: ReasonOpt
     path = _path(file)
     standing = _unchecked(path)
     new = [entry for entry in _failed(run, {}) if (entry.id, entry.implementation) not in _keys(standing)]
-    _save(path, [*standing, *(_with_reason(entry, reason) for entry in new)])
+    if new:
+        _save(path, [*standing, *(_with_reason(entry, reason) for entry in new)])
     typer.echo(f"{path}: {len(new)} added, {len(standing)} kept.")
     _next_step(path, new, reason)
 

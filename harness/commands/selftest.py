@@ -15,39 +15,49 @@ from .run import run_suite
 
 DEFAULT_OUT = "rtconform-selftest"
 TIMEOUT_SECONDS = 10.0
+MEMORY_LIMIT_BYTES = 6 * 1024 * 1024
+"""More than the usual limit, which plain float32, as the good loader has it, is over by arithmetic."""
 
 
 def selftest(
     role: Annotated[list[str], typer.Option(help="Only this role; may be repeated.")] = [],  # noqa: B006
     only: Annotated[list[str], typer.Option(help="Only this known-bad; may be repeated.")] = [],  # noqa: B006
     jobs: Annotated[int, typer.Option(help="Processes for what is not timed.")] = 2,
+    latency: Annotated[bool, typer.Option(help="Try the latency class, which wants a quiet machine.")] = True,
     out: Annotated[str, typer.Option(help="Folder for the records.")] = DEFAULT_OUT,
 ) -> None:
     """Checks that every known-bad is caught by what it declares, by nothing else, and that no good one is accused."""
-    entries = [e for e in kill_matrix.load() if (not role or e.role in role) and (not only or e.id in only)]
+    requirements = [r for r in catalogue.load().values() if latency or r.conformance_class != "latency"]
+    in_scope = {r.id for r in requirements}
+    entries = [e for e in kill_matrix.load() if e.is_good or in_scope.intersection(e.killed_by)]
+    entries = [e for e in entries if (not role or e.role in role) and (not only or e.id in only)]
     if not entries:
         fail(f"no implementation of the self-test is selected; {kill_matrix.LIST} lists them")
     results: list[dict[str, Any]] = []
     for timed, arguments in ((False, ["-n", str(jobs), "--dist", "loadgroup"]), (True, [])):
-        for classes, group in _groups(entries, timed=timed).items():
+        for classes, group in _groups(entries, [r for r in requirements if r.is_timed == timed]).items():
             name = "-".join(["timed" if timed else "untimed", *classes])
             results += _run(group, classes, Path(out) / name, arguments)
     matrix = kill_matrix.evaluate(entries, results)
-    faults = matrix.faults if not (role or only) else [f for f in matrix.faults if "no known-bad is caught" not in f]
+    if not only:
+        matrix.faults += kill_matrix.uncovered(matrix, requirements)
     typer.echo(kill_matrix.table(matrix))
-    for fault in faults:
+    for note in matrix.undecided:
+        typer.echo(f"OPEN  {note}")
+    for fault in matrix.faults:
         typer.echo(f"FAULT {fault}")
     bad = [entry for entry in entries if not entry.is_good]
     typer.echo(
         f"{matrix.killed} of {len(bad)} known-bad implementations caught, {len(entries) - len(bad)} good ones tried, "
-        f"{len(results)} cases over {len(catalogue.load())} requirements, {len(faults)} faults of the suite."
+        f"{len(results)} cases over {len(requirements)} requirements, {len(matrix.faults)} faults of the suite."
     )
-    raise typer.Exit(1 if faults else 0)
+    raise typer.Exit(1 if matrix.faults else 0)
 
 
-def _groups(entries: Iterable[kill_matrix.Entry], *, timed: bool) -> dict[tuple[str, ...], list[kill_matrix.Entry]]:
-    """The entries that take part in timed or untimed requirements, by the classes that they are tried on."""
-    requirements = [r for r in catalogue.load().values() if r.is_timed == timed]
+def _groups(
+    entries: Iterable[kill_matrix.Entry], requirements: Iterable[catalogue.Requirement]
+) -> dict[tuple[str, ...], list[kill_matrix.Entry]]:
+    """The entries that take part in any of the requirements, by the classes that they are tried on."""
     groups: dict[tuple[str, ...], list[kill_matrix.Entry]] = {}
     for entry in entries:
         classes = tuple(dict.fromkeys(r.conformance_class for r in requirements if entry.takes_part(r)))
@@ -79,7 +89,7 @@ def _settings(out: Path) -> Path:
     """A settings file of the self-test's own, so that those of the folder that it is called in take no part."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / "rtconform.toml"
-    path.write_text(f"timeout_s = {TIMEOUT_SECONDS}\n", encoding="utf-8")
+    path.write_text(f"timeout_s = {TIMEOUT_SECONDS}\nmemory_limit_bytes = {MEMORY_LIMIT_BYTES}\n", encoding="utf-8")
     return path
 
 

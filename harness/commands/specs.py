@@ -21,8 +21,8 @@ def specs() -> None:
         typer.echo(f"{name}: {model['input_size']} → {model['output_size']}, {count:,} parameters, {count * 4:,} bytes")
         for layer in model["layers"]:
             shape = f"{layer['input']} → {layer['output']}"
-            activation = f" {layer['activation']}" if layer["activation"] else ""
-            typer.echo(f"    {layer['type']}{activation:<9} {shape:<11} {layer_parameters(layer):>9,}")
+            kind = f"{layer['type']} {layer['activation']}"
+            typer.echo(f"    {kind:<14} {shape:<11} {layer_parameters(layer):>9,}")
         low, high = model["output_range"]
         typer.echo(f"    outputs in [{low:g}, {high:g}]: {model['outputs']}")
     totals = document["totals"]

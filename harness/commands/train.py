@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +18,8 @@ from ..implementations.errors import ImplementationError
 from . import fail, single
 
 PROGRESS_SECONDS = 10.0
+BUNDLED = re.compile(r"\w+:(?![\\/])")
+"""A data set that comes with a trainer, as `bundled:audio`, and is no path."""
 
 
 def train(
@@ -50,7 +53,7 @@ def train(
         exported = Path(out) / f"{name.lower()}.json"
         if exported.is_file():
             golden.add(exported, replace=True)
-    typer.echo(f"Written to {Path(out).resolve()}, with a golden for each exported model")
+    typer.echo(f"Written to {Path(out).resolve()}, with a golden beside each exported model")
 
 
 def _read(config: str | None) -> dict[str, Any]:
@@ -66,8 +69,8 @@ def _read(config: str | None) -> dict[str, Any]:
         fail(f"{path}: expected a JSON object, found {type(values).__name__}")
     datasets = values.get("datasets")
     for entry in datasets.values() if isinstance(datasets, dict) else ():
-        if isinstance(entry, dict) and isinstance(entry.get("path"), str) and ":" not in entry["path"]:
-            entry["path"] = str((path.parent / entry["path"]).resolve())
+        if isinstance(entry, dict) and isinstance(entry.get("path"), str) and not BUNDLED.match(entry["path"]):
+            entry["path"] = str((path.parent / Path(entry["path"]).expanduser()).resolve())
     return values
 
 

@@ -201,7 +201,7 @@ class ExpNondeterministic(ToyExporter):
 
 class ExpRefusesEverything(ToyExporter):
     def export(self, module: Any, path: str) -> None:
-        raise UnsupportedModule("layers.1: not today")
+        raise UnsupportedModule("blamed: not today")
 
 
 class ExpRefusesWithoutName(ToyExporter):

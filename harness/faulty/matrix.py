@@ -61,6 +61,7 @@ class Matrix:
     entries: Sequence[Entry]
     fired: Mapping[str, Mapping[str, str]]
     faults: list[str] = field(default_factory=list)
+    undecided: list[str] = field(default_factory=list)
 
     @property
     def killed(self) -> int:
@@ -94,7 +95,9 @@ def evaluate(entries: Sequence[Entry], results: Iterable[Mapping[str, Any]]) -> 
     for entry in entries:
         mine = by_implementation.get(entry.id, [])
         matrix.faults += _faults(entry, mine, matrix.fired[entry.id])
-    matrix.faults += _uncovered(entries, matrix.fired)
+        matrix.undecided += [
+            f"{result['item']}: {result['found']}" for result in mine if result["verdict"] == Verdict.INCONCLUSIVE.value
+        ]
     return matrix
 
 
@@ -112,7 +115,7 @@ def _faults(entry: Entry, results: Sequence[Mapping[str, Any]], fired: Mapping[s
     if not results:
         faults.append(f"{entry.id}: nothing was run for it")
     for result in results:
-        if Verdict(result["verdict"]) in (Verdict.SUITE_ERROR, Verdict.NOT_AVAILABLE, Verdict.INCONCLUSIVE):
+        if Verdict(result["verdict"]) in (Verdict.SUITE_ERROR, Verdict.NOT_AVAILABLE):
             faults.append(f"{entry.id}: {result['item']} is {result['verdict']}: {result['found']}")
     for requirement in entry.killed_by:
         if requirement not in fired:
@@ -132,12 +135,14 @@ def _shows(entry: Entry, result: Mapping[str, Any]) -> bool:
     return killing and entry.evidence in messages.failure_text(result)
 
 
-def _uncovered(entries: Sequence[Entry], fired: Mapping[str, Mapping[str, str]]) -> list[str]:
-    caught = {r for entry in entries if not entry.is_good for r in entry.killed_by if r in fired[entry.id]}
-    roles = {entry.role for entry in entries}
+def uncovered(matrix: Matrix, requirements: Iterable[catalogue.Requirement]) -> list[str]:
+    """The MUSTs among the requirements, of the roles that were tried, that catch no known-bad."""
+    bad = [entry for entry in matrix.entries if not entry.is_good]
+    caught = {identifier for entry in bad for identifier in entry.killed_by if identifier in matrix.fired[entry.id]}
+    roles = {entry.role for entry in matrix.entries}
     return [
         f"{requirement.id}: no known-bad is caught by it"
-        for requirement in catalogue.load().values()
+        for requirement in requirements
         if requirement.level == "MUST" and requirement.role in roles and requirement.id not in caught
     ]
 

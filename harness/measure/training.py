@@ -89,6 +89,11 @@ def names(profile: str) -> list[str]:
     return ["EmotionRecognizer", "DynamicsEngine"] if profile == "smoke" else list(SPECS)
 
 
+def length(profile: str) -> dict[str, int]:
+    """The length of a profile's runs, as overrides of the config: smoke trains no longer than it takes to see skill."""
+    return {"epochs": 10} if profile == "smoke" else {}
+
+
 def config(models: Iterable[str], *, other_seed: bool = False, **training: Any) -> dict[str, Any]:
     """A training config for some of the models on the stored data sets; `training` overrides the section of that name.
 

@@ -32,7 +32,15 @@ def render(run: Run, report: str, colour: bool | None = None) -> str:
     colour = wants_colour() if colour is None else colour
     out = io.StringIO()
     console = _console(out, colour)
-    for part in (_standings(run), _failures(run), _undecided(run), _known(run), _errors(run), _latencies(run), _memories(run)):
+    for part in (
+        _standings(run),
+        _failures(run),
+        _undecided(run),
+        _known(run),
+        _errors(run),
+        _latencies(run),
+        _memories(run),
+    ):
         for line in part:
             console.print(line)
     word, sentence = reading.verdict_line(run)

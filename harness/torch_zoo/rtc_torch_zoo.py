@@ -4,23 +4,32 @@ Weights are drawn large, biases distinct and not zero, sizes odd and not square 
 Every module maps frames [B, T, in] to [B, T, out], state starting at zero.
 """
 
+from collections import OrderedDict
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 
-class Chain(nn.Module):
+class Chain(nn.Sequential):
     """Layers one after the other; recurrent ones give their outputs and keep their states to themselves."""
 
-    def __init__(self, *layers):
-        super().__init__()
-        self.layers = nn.ModuleList(layers)
-
     def forward(self, x):
-        for layer in self.layers:
+        for layer in self:
             x = layer(x)
             x = x[0] if isinstance(x, tuple) else x
         return x
+
+
+def chain(*layers):
+    """A plain nn.Sequential where that will do, a Chain where a layer is recurrent."""
+    recurrent = any(isinstance(layer, nn.RNNBase) for layer in layers)
+    return Chain(*layers) if recurrent else nn.Sequential(*layers)
+
+
+def blaming(layer):
+    """A chain whose second part, called `blamed`, can't be expressed."""
+    return Chain(OrderedDict(first=nn.Linear(3, 4), blamed=layer))
 
 
 class Residual(nn.Module):
@@ -56,7 +65,7 @@ def stack(layers):
             modules.append(nn.Linear(layer["input"], layer["output"]))
         if layer["activation"]:
             modules.append(activations[layer["activation"]]())
-    return Chain(*modules)
+    return chain(*modules)
 
 
 def softmax():
@@ -64,43 +73,43 @@ def softmax():
 
 
 EXPRESSIBLE = {
-    "dense": lambda: Chain(nn.Linear(3, 5)),
-    "dense-square": lambda: Chain(nn.Linear(5, 5), nn.Tanh(), nn.Linear(5, 5)),
-    "dense-no-bias": lambda: Chain(nn.Linear(3, 4, bias=False), nn.ReLU(), nn.Linear(4, 2)),
-    "dense-five-activations": lambda: Chain(
+    "dense": lambda: chain(nn.Linear(3, 5)),
+    "dense-square": lambda: chain(nn.Linear(5, 5), nn.Tanh(), nn.Linear(5, 5)),
+    "dense-no-bias": lambda: chain(nn.Linear(3, 4, bias=False), nn.ReLU(), nn.Linear(4, 2)),
+    "dense-five-activations": lambda: chain(
         nn.Linear(3, 7), nn.Tanh(), nn.Linear(7, 5), nn.ReLU(), nn.Linear(5, 6), nn.ELU(),
         nn.Linear(6, 4), nn.Sigmoid(), nn.Linear(4, 3), softmax(),
     ),
-    "dense-linear-end": lambda: Chain(nn.Linear(3, 5), nn.Sigmoid(), nn.Linear(5, 4)),
-    "activation-first": lambda: Chain(nn.Tanh(), nn.Linear(3, 5)),
-    "two-activations": lambda: Chain(nn.Linear(3, 5), nn.Tanh(), nn.ReLU()),
-    "lstm": lambda: Chain(nn.LSTM(3, 5, batch_first=True)),
-    "lstm-square": lambda: Chain(nn.LSTM(5, 5, batch_first=True)),
-    "lstm-stacked": lambda: Chain(nn.LSTM(5, 5, num_layers=3, batch_first=True)),
-    "lstm-relu-dense": lambda: Chain(nn.LSTM(3, 5, batch_first=True), nn.ReLU(), nn.Linear(5, 2)),
-    "lstm-dense-lstm": lambda: Chain(
+    "dense-linear-end": lambda: chain(nn.Linear(3, 5), nn.Sigmoid(), nn.Linear(5, 4)),
+    "activation-first": lambda: chain(nn.Tanh(), nn.Linear(3, 5)),
+    "two-activations": lambda: chain(nn.Linear(3, 5), nn.Tanh(), nn.ReLU()),
+    "lstm": lambda: chain(nn.LSTM(3, 5, batch_first=True)),
+    "lstm-square": lambda: chain(nn.LSTM(5, 5, batch_first=True)),
+    "lstm-stacked": lambda: chain(nn.LSTM(5, 5, num_layers=3, batch_first=True)),
+    "lstm-relu-dense": lambda: chain(nn.LSTM(3, 5, batch_first=True), nn.ReLU(), nn.Linear(5, 2)),
+    "lstm-dense-lstm": lambda: chain(
         nn.LSTM(3, 5, batch_first=True), nn.Linear(5, 4), nn.Tanh(), nn.LSTM(4, 7, batch_first=True)
     ),
-    "nested": lambda: Chain(nn.Sequential(nn.Linear(3, 5), nn.Sequential(nn.Tanh(), nn.Linear(5, 4))), nn.Sigmoid()),
-    "dropout-identity": lambda: Chain(nn.Linear(3, 5), nn.Dropout(0.5), nn.Tanh(), nn.Identity(), nn.Linear(5, 2)),
-    "gru": lambda: Chain(nn.GRU(3, 5, batch_first=True)),
-    "gru-square-dense": lambda: Chain(nn.GRU(5, 5, batch_first=True), nn.Linear(5, 3)),
+    "nested": lambda: chain(nn.Sequential(nn.Linear(3, 5), nn.Sequential(nn.Tanh(), nn.Linear(5, 4))), nn.Sigmoid()),
+    "dropout-identity": lambda: chain(nn.Linear(3, 5), nn.Dropout(0.5), nn.Tanh(), nn.Identity(), nn.Linear(5, 2)),
+    "gru": lambda: chain(nn.GRU(3, 5, batch_first=True)),
+    "gru-square-dense": lambda: chain(nn.GRU(5, 5, batch_first=True), nn.Linear(5, 3)),
 }  # fmt: skip
 """Modules that the format can express, by name."""
 
 UNSUPPORTED = {
-    "lstm-bidirectional": lambda: Chain(nn.Linear(3, 4), nn.LSTM(4, 5, bidirectional=True, batch_first=True)),
-    "lstm-projection": lambda: Chain(nn.Linear(3, 4), nn.LSTM(4, 5, proj_size=2, batch_first=True)),
-    "rnn": lambda: Chain(nn.Linear(3, 4), nn.RNN(4, 5, batch_first=True)),
-    "elu-alpha": lambda: Chain(nn.Linear(3, 4), nn.ELU(alpha=0.5)),
-    "softmax-over-time": lambda: Chain(nn.Linear(3, 4), nn.Softmax(dim=1)),
-    "gelu": lambda: Chain(nn.Linear(3, 4), nn.GELU()),
-    "softplus": lambda: Chain(nn.Linear(3, 4), nn.Softplus()),
-    "layer-norm": lambda: Chain(nn.Linear(3, 4), nn.LayerNorm(4)),
-    "residual": lambda: Chain(nn.Linear(3, 4), Residual(4)),
-    "functional-tanh": lambda: Chain(nn.Linear(3, 4), FunctionalTanh(4)),
+    "lstm-bidirectional": lambda: blaming(nn.LSTM(4, 5, bidirectional=True, batch_first=True)),
+    "lstm-projection": lambda: blaming(nn.LSTM(4, 5, proj_size=2, batch_first=True)),
+    "rnn": lambda: blaming(nn.RNN(4, 5, batch_first=True)),
+    "elu-alpha": lambda: blaming(nn.ELU(alpha=0.5)),
+    "softmax-over-time": lambda: blaming(nn.Softmax(dim=1)),
+    "gelu": lambda: blaming(nn.GELU()),
+    "softplus": lambda: blaming(nn.Softplus()),
+    "layer-norm": lambda: blaming(nn.LayerNorm(4)),
+    "residual": lambda: blaming(Residual(4)),
+    "functional-tanh": lambda: blaming(FunctionalTanh(4)),
 }
-"""Modules that the format can't express; the part to blame is always `layers.1`."""
+"""Modules that the format can't express; the part to blame is always `blamed`."""
 
 
 def make(name, seed=0):
