@@ -53,7 +53,7 @@ def another_activation(document):
 
 @pytest.mark.parametrize("change", [one_percent, another_activation])
 def test_a_changed_file_turns_the_run_red(rtconform, tmp_path, change):
-    """One weight by one percent, or one activation: requirement, model, place, numbers, and a command to see it again."""
+    """One weight by one percent, or one activation: requirement, model, place, numbers, and how to see it again."""
     model = tmp_path / "lstm-dense.json"
     shutil.copy(SMALL / model.name, model)
     assert rtconform("golden", "add", model).returncode == 0
