@@ -50,6 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("rtconform")
     for name, action, text in OPTIONS:
         group.addoption(f"--rtc-{name}", action=action, default=None, help=text)
+    group.addoption("--rtc-continue", default=None, help="the folder of an earlier part of this run")
     group.addoption("--rtc-records-only", action="store_true", help="write no reports and print no summary")
     group.addoption("--rtc-timed", action="store_true", help="include the timed classes: latency and memory")
 
@@ -64,6 +65,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[STATE] = RunState.from_options(config)
     except (settings.InvalidConfig, known_failures.InvalidKnownFailures, selection.UnusableModels) as error:
         raise pytest.UsageError(str(error)) from None
+    if earlier := config.getoption("--rtc-continue"):
+        config.stash[STATE].continue_from(Path(earlier))
     if config.stash[STATE].asks_for_timed_classes(config.option.markexpr) and getattr(config.option, "numprocesses", 0):
         raise pytest.UsageError(
             "The latency and memory classes run one at a time: leave out -n, "
@@ -254,7 +257,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if state.is_worker or not state.writer_open:
         return
     code = state.finish(reports=not session.config.getoption("--rtc-records-only"))
-    if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+    if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
         others_failed = session.testsfailed > state.failed_items
         session.exitstatus = ExitCode.UNEXPECTED if others_failed else code
 

@@ -263,6 +263,15 @@ class RunState:
             )
         return self._writer
 
+    def continue_from(self, folder: Path) -> None:
+        """Takes over the records of an earlier part of the run, and sums up both. Raises records.InvalidStream."""
+        earlier = records.read(folder)
+        for record in (*earlier.implementations, *earlier.measurements, *earlier.results):
+            fields = {key: value for key, value in record.items() if key != "record"}
+            getattr(self._open(), record["record"])(**fields)
+        self._identified |= {record["name"] for record in earlier.implementations}
+        self._results += earlier.results
+
     def finish(self, *, reports: bool) -> ExitCode:
         """Closes the stream, writes the reports, and says what the run comes to."""
         outcomes = [records.outcome_of(result) for result in self._results]

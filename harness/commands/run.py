@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ..catalogue import TIMED_CLASSES
 from ..paths import CONFORMANCE
+from ..records import STREAM_NAME
+from ..run_state import DEFAULT_OUT
 from ..verdicts import ExitCode
 from . import single
 
@@ -26,6 +30,7 @@ def run(
     seed: Annotated[int | None, typer.Option(help="The seed of all randomness.")] = None,
     config: Annotated[str | None, typer.Option(help="Settings file: rtconform.toml or pyproject.toml.")] = None,
     out: Annotated[str | None, typer.Option(help="Folder for the records and reports.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes for all but the timed classes, which follow alone.")] = 1,
     pytest_arguments: Annotated[list[str], typer.Argument(help="Further arguments for pytest, behind --.")] = [],  # noqa: B006
 ) -> None:
     """Judges what the options or the settings file name; all conformance classes unless --class says otherwise."""
@@ -43,7 +48,22 @@ def run(
         "config": config,
         "out": out,
     }
+    if jobs > 1 and not (classes and set(classes) <= set(TIMED_CLASSES)):
+        raise typer.Exit(run_in_two_parts(options, pytest_arguments, jobs))
     raise typer.Exit(run_suite(options, pytest_arguments))
+
+
+def run_in_two_parts(options: dict[str, Any], pytest_arguments: list[str], jobs: int) -> int:
+    """Runs what is not timed in several processes, then the timed classes alone, and sums up both as one run."""
+    out = Path(options["out"] or DEFAULT_OUT)
+    first = out / "untimed"
+    (first / STREAM_NAME).unlink(missing_ok=True)
+    parallel = ["-n", str(jobs), "--dist", "loadgroup", "-m", " and ".join(f"not {name}" for name in TIMED_CLASSES)]
+    code = run_suite({**options, "out": str(first)}, [*parallel, "--rtc-records-only", *pytest_arguments])
+    if not (first / STREAM_NAME).is_file():
+        return code
+    alone = ["-m", " or ".join(TIMED_CLASSES), f"--rtc-continue={first}"]
+    return run_suite({**options, "out": str(out)}, [*alone, *pytest_arguments])
 
 
 def run_suite(options: dict[str, Any], pytest_arguments: list[str] = ()) -> int:

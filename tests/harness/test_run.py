@@ -189,3 +189,20 @@ def test_timed_classes_refuse_to_run_in_parallel(rtconform):
     run = rtconform("run", "--loader", GOOD, "--class", "latency", "--", "-n", "2")
     assert run.returncode == 2
     assert "run one at a time" in run.stdout + run.stderr
+
+
+def test_two_processes_and_the_timed_classes_make_one_run(rtconform, tmp_path):
+    """`--jobs 2` gives one stream, one report and one exit code for both parts."""
+    run = rtconform(
+        *("run", "--loader", GOOD, "--models", SMALL / "lstm.json", "--jobs", "2"),
+        *("--class", "realtime", "--class", "memory"),
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert results(tmp_path) == {
+        "RT-NO-ALLOCATION[good-native-lstm]": "PASS",
+        "RT-NO-LOCK[good-native-lstm]": "PASS",
+        "RT-NO-BLOCKING-CALL[good-native-lstm]": "PASS",
+        "MEM-LIVE[good-native]": "PASS",
+        "MEM-LEAK[good-native]": "PASS",
+    }
+    assert run.stdout.count("PASSED: ") == 1
