@@ -51,6 +51,7 @@ def test_outputs_equal_the_golden(loader, model_case, rtc_config):
         model=str(model_case.path),
         **({"cause": cause} if cause else {}),
     )
+    check(not cause, cause, model=str(model_case.path))
 
 
 @pytest.mark.requirement("NUM-RECORDING")
