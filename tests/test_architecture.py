@@ -16,7 +16,9 @@ NATIVE = (".c", ".cpp", ".h", ".hpp", ".cc")
 MOST_LINES = 400
 HEAVY = ("torch", "librosa", "scipy", "jinja2", "pytest", "jsonschema", "hypothesis", "numpy")
 # Bracketed so that this file does not hold what it looks for. The home of one called "me" is nobody's.
-MACHINE_PATH = re.compile(r"/hom[e]/(?!me/)\w|/roo[t]/\w|/User[s]/\w|/wor[k]/(?:main|shared)|/op[t]/\w|[A-Z]:\\User[s]")
+MACHINE_PATH = re.compile(
+    r"/hom[e]/(?!me/)\w|/roo[t]/\w|/User[s]/\w|/wor[k]/(?:main|shared)|/op[t]/(?:wheels|pypi)|[A-Z]:\\User[s]"
+)
 REGISTRY_HOST = re.compile(
     r"\bpyp[i]\.org|pythonhoste[d]\.org|download\.pytorc[h]\.org|anacond[a]\.org|(?:deb|snapshot|security)\.debia[n]\.org"
     r"|npmj[s]\.(?:org|com)|proxy\.golan[g]\.org|artifactregistr[y]|\.pk[g]\.dev"
@@ -24,8 +26,8 @@ REGISTRY_HOST = re.compile(
 
 
 def tracked() -> list[Path]:
-    """The files of the repository, as git knows them; those not committed yet among them."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    """The files of the repository, as git knows them."""
+    command = ["git", "ls-files", "-z"]
     try:
         names = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
     except (OSError, subprocess.CalledProcessError) as error:
@@ -216,18 +218,15 @@ def test_no_module_is_imported_under_two_names():
         "code = pytest.main(['--collect-only', '-q', '-p', 'no:cacheprovider', 'conformance', 'tests'])\n"
         "names = collections.defaultdict(list)\n"
         "for name, module in list(sys.modules.items()):\n"
-        "    if file := getattr(module, '__file__', None):\n"
-        "        names[os.path.realpath(file)].append(name)\n"
+        "    file = os.path.realpath(getattr(module, '__file__', None) or '/')\n"
+        "    if file.startswith(os.getcwd()) and '/.tox/' not in file:\n"
+        "        names[file].append(name)\n"
         "print('\\n' + json.dumps([int(code), names]))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    code, names = json.loads(done.stdout.splitlines()[-1])
-    assert code == 0, done.stdout
-    ours = {
-        file: known
-        for file, known in names.items()
-        if Path(file).is_relative_to(ROOT) and not Path(file).is_relative_to(ROOT / ".tox")
-    }
+    *said, last = done.stdout.splitlines()
+    code, ours = json.loads(last)
+    assert code == 0, "\n".join(said[-30:])
     assert str(ROOT / "harness" / "verdicts.py") in ours
     assert {file: known for file, known in ours.items() if len(known) > 1} == {}
