@@ -114,8 +114,10 @@ def test_an_unreachable_network_is_one_sentence(tmp_path):
     import steps
 
     with pytest.raises(steps.Missing) as caught:
-        steps.run(["sh", "-c", "echo Temporary failure in name resolution; exit 1"], tmp_path / "pip.log")
-    assert "Expected a network" in str(caught.value)
+        steps.run(
+            ["sh", "-c", "echo Temporary failure in name resolution; exit 1"], tmp_path / "pip.log", name="pip install"
+        )
+    assert str(caught.value).startswith("Expected a network for `pip install`, found no answer")
     assert "\n" not in str(caught.value)
     assert steps.fail(caught.value) == MISSING
 
@@ -128,6 +130,7 @@ def test_a_failing_build_shows_its_first_complaint(tmp_path):
         steps.run(
             ["sh", "-c", "echo building; echo 'host.cpp:3: error: no such thing'; seq 50; exit 2"],
             tmp_path / "build.log",
+            name="pip install",
         )
 
 

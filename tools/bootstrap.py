@@ -45,7 +45,7 @@ def private_tox() -> Path:
         done.drop("tox")
         pip = new_venv()
         install = [*pip, "install", "-r", REQUIREMENTS / "bootstrap.txt"]
-        steps.run(install, LOGS / "bootstrap-pip.log", env={"PIP_DISABLE_PIP_VERSION_CHECK": "1"})
+        steps.run(install, LOGS / "bootstrap-pip.log", name="pip install", env={"PIP_DISABLE_PIP_VERSION_CHECK": "1"})
         done.write("tox", digest)
     return tox
 
@@ -60,11 +60,11 @@ def new_venv() -> list:
     log = LOGS / "bootstrap-venv.log"
     package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
     if has_ensurepip() or (debian.install([package], LOGS / "bootstrap-apt.log") and has_ensurepip()):
-        steps.run(make, log)
+        steps.run(make, log, name="python -m venv")
         return [VENV / "bin" / "python", "-m", "pip"]
     if debian.unpack("python3-pip-whl", unpacked_packages()):
         for wheel in (unpacked_packages() / "usr" / "share" / "python-wheels").glob("pip-*.whl"):
-            steps.run([*make, "--without-pip"], log)
+            steps.run([*make, "--without-pip"], log, name="python -m venv")
             return [sys.executable, wheel / "pip", "--python", VENV / "bin" / "python"]
     raise steps.Missing(
         f"Expected a Python that can make virtual environments, found {sys.executable} without ensurepip; "

@@ -29,11 +29,11 @@ def install(packages: "list[str]", log: Path) -> bool:
     command = [apt, "install", "--yes", "--no-install-recommends", *packages]
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     try:
-        steps.run(command, log, env=quiet)
+        steps.run(command, log, name="apt-get install", env=quiet)
     except (steps.Failed, steps.Missing):
         # A fresh machine has no package lists, and an old one has lists that name versions long gone. Some source
         # that can't be reached fails the update, and is no reason not to try.
-        steps.run(["sh", "-c", f"{apt} update; exec {shlex.join(command)}"], log, env=quiet)
+        steps.run(["sh", "-c", f"{apt} update; exec {shlex.join(command)}"], log, name="apt-get install", env=quiet)
     return True
 
 

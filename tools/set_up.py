@@ -11,6 +11,7 @@ import argparse
 import importlib.util
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -84,18 +85,24 @@ def install_packages() -> None:
     if importlib.util.find_spec("pip") is None:
         raise steps.Missing(f"Expected pip beside {sys.executable}, found none; run this script through tox.")
     # Without pip: the pip that runs this script installs into it, so a Debian without ensurepip does.
-    steps.run([sys.executable, "-m", "venv", "--clear", "--without-pip", VENV], LOGS / "venv.log")
+    steps.run(
+        [sys.executable, "-m", "venv", "--clear", "--without-pip", VENV], LOGS / "venv.log", name="python -m venv"
+    )
     # Compiling all of torch to bytecode would take a minute; what is imported gets compiled then.
     pip_into_environment("install", "--no-compile", "-r", REQUIREMENTS / "environment.txt", log="packages.log")
 
 
 def download_wheels() -> str:
-    """The wheels of requirements/core.txt, from which a test installs the package without a network."""
+    """The wheels of requirements/core.txt, from which a test installs the package; nothing else waits for them."""
     folder = core_wheels()
     if folder.is_dir():
         return "unchanged"
     fresh = folder.with_name(f".{folder.name}.{os.getpid()}")
-    pip_into_environment("download", "--dest", fresh, "-r", REQUIREMENTS / "core.txt", log="wheels.log")
+    try:
+        pip_into_environment("download", "--dest", fresh, "-r", REQUIREMENTS / "core.txt", log="wheels.log")
+    except steps.Missing as error:
+        shutil.rmtree(fresh, ignore_errors=True)
+        return f"NOT AVAILABLE: {error} Only that test needs them"
     fresh.rename(folder)
     return f"{sum(1 for _ in folder.iterdir())} wheels"
 
@@ -125,7 +132,9 @@ def pip_into_environment(action: str, *arguments: object, log: str, env: "dict |
     """Runs a pip action for the environment; pip's own configuration holds as it is."""
     command = [sys.executable, "-m", "pip", "--python", PYTHON, action, "--progress-bar", "off", *arguments]
     path = os.pathsep.join((str(VENV / "bin"), os.environ.get("PATH", os.defpath)))
-    steps.run([str(word) for word in command], LOGS / log, env={**PIP, **(env or {}), "PATH": path})
+    steps.run(
+        [str(word) for word in command], LOGS / log, name=f"pip {action}", env={**PIP, **(env or {}), "PATH": path}
+    )
 
 
 def build_loaders(unpacked: Path) -> str:

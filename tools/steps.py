@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import subprocess
 import sys
 import time
@@ -61,8 +60,8 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def run(command: list, log: Path, *, env: "dict | None" = None, cwd: "Path | None" = None) -> None:
-    """Runs `command` with its output in the file `log`, and says every 10 s that it is still at work.
+def run(command: list, log: Path, *, name: str, env: "dict | None" = None, cwd: "Path | None" = None) -> None:
+    """Runs `command`, called `name` in messages, with its output in the file `log`; says each 10 s how far it is.
 
     `env` adds to this process's environment. Raises Missing if the output says that there is no network, Failed
     for any other end but a good one.
@@ -90,7 +89,7 @@ def run(command: list, log: Path, *, env: "dict | None" = None, cwd: "Path | Non
                 child.terminate()
                 child.wait()
     if status != 0:
-        raise _failure(command, status, log)
+        raise _failure(name, status, log)
 
 
 def fail(error: Exception) -> "int":
@@ -99,19 +98,16 @@ def fail(error: Exception) -> "int":
     return 3 if isinstance(error, Missing) else 1
 
 
-def _failure(command: list, status: int, log: Path) -> Exception:
+def _failure(name: str, status: int, log: Path) -> Exception:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    named = shlex.join(str(word) for word in command)
     if any(sign in line for line in lines for sign in NO_NETWORK):
         return Missing(
-            f"Expected a network for `{named}`, found no answer (all it said is in {log}); "
+            f"Expected a network for `{name}`, found no answer (all it said is in {log}); "
             "connect, or set pip's usual variables for an index that can be reached, and run the same command again."
         )
     first = next((number for number, line in enumerate(lines) if COMPLAINT.search(line)), len(lines) - SHOWN_LINES)
     shown = "\n".join(f"    {line}" for line in lines[max(first, 0) :][:SHOWN_LINES])
-    return Failed(
-        f"`{named}` ended with status {status}; all it said is in {log}, and what matters is perhaps\n{shown}"
-    )
+    return Failed(f"`{name}` ended with status {status}; all it said is in {log}, and what matters is perhaps\n{shown}")
 
 
 def _last_line(log: Path, width: int = 80) -> str:
