@@ -48,7 +48,7 @@ CRASH = {
     "signal": "SIGSEGV",
     "returncode": -11,
     "stderr": "prepare: 64 frames\nprocess: 7 frames\n",
-    "gdb": "gdb --args /usr/lib/rtconform/rtc-host --library /opt/me/libmine.so",
+    "gdb": "gdb --args rtc-host --library build/libmine.so",
 }
 
 
@@ -99,7 +99,7 @@ def result(
         "known_failure": None,
         "duration_s": 0.125,
         "seed": SEED,
-        "command": f"python3 -m rtconform run --{known.role} abi:/opt/me/libmine.so --only '{item}' --seed {SEED}",
+        "command": f"python3 -m rtconform run --{known.role} abi:build/libmine.so --only '{item}' --seed {SEED}",
     } | fields
 
 
