@@ -58,6 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "requirement(id): the requirement that a test checks")
     config.addinivalue_line("markers", "xdist_group(name): items that pytest-xdist keeps together")
+    config.addinivalue_line("markers", "shares(parameter): items with the same value of it share what they compute")
     config.addinivalue_line("markers", "models(group): the stored models of a test: five, small or stored")
     for name in catalogue.TIMED_CLASSES:
         config.addinivalue_line("markers", f"{name}: the timed class {name}")
@@ -114,8 +115,9 @@ def _rename(item: pytest.Item, function: str, identifier: str) -> None:
     requirement = catalogue.load()[identifier]
     if requirement.is_timed:
         item.add_marker(requirement.conformance_class)
-    if requirement.role == "trainer":
-        item.add_marker(pytest.mark.xdist_group("training"))  # its items share runs, which are kept per process
+    if shared := item.get_closest_marker("shares"):
+        value = params_of(item)[shared.args[0]]
+        item.add_marker(pytest.mark.xdist_group(str(getattr(value, "name", value))))
 
 
 @pytest.hookimpl(tryfirst=True)

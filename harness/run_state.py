@@ -17,7 +17,7 @@ from .implementations.errors import TimedOut
 from .verdicts import ExitCode, Verdict, exit_code, standings
 
 STATE: pytest.StashKey[RunState] = pytest.StashKey()
-MOST_TIMEOUTS = 3
+MOST_TIMEOUTS = 2
 """After so many, an implementation is not waited for again in this run."""
 
 DEFAULT_OUT = "rtconform-report"

@@ -56,6 +56,7 @@ def test_outputs_equal_the_golden(loader, model_case, rtc_config):
 
 @pytest.mark.requirement("NUM-RECORDING")
 @pytest.mark.models("five")
+@pytest.mark.shares("model_case")
 def test_real_recordings_stay_within_the_budget(loader, model_case, rtc_config, measure):
     """The features of real recordings, each model fed with what the oracle says that it gets in the data flow."""
     if not expected.is_one_of_five(model_case):

@@ -7,23 +7,23 @@ from rtconform.harness.judging import check
 LEAK_TOLERANCE_BYTES = 64
 CYCLES = 5
 
+_counted = {}
+
 
 @pytest.fixture
-def count(loader, model_set):
-    """`count(cycles)`: the host's count over the set of models, with so many further cycles of load and unload."""
-
-    def run(cycles):
+def memory(loader, model_set):
+    """The host's count over the set of models and further cycles of load and unload; one per loader serves all."""
+    if loader.connection not in _counted:
         with loader.open() as session:
-            return session.measure_memory([case.path for case in model_set], cycles=cycles)
-
-    return run
+            paths = [case.path for case in model_set]
+            _counted[loader.connection] = session.measure_memory(paths, cycles=CYCLES)
+    return _counted[loader.connection]
 
 
 @pytest.mark.requirement("MEM-LIVE")
 @pytest.mark.models("five")
-def test_live_memory_stays_within_the_limit(count, rtc_config, measure):
+def test_live_memory_stays_within_the_limit(memory, rtc_config, measure):
     """Allocations, mappings and writable static data, after processing."""
-    memory = count(CYCLES)
     live = max(memory.live_bytes, memory.after_processing_bytes)
     measure("memory", limit_bytes=rtc_config.memory_limit_bytes, **vars(memory))
     check(
@@ -35,7 +35,7 @@ def test_live_memory_stays_within_the_limit(count, rtc_config, measure):
 
 @pytest.mark.requirement("MEM-LEAK")
 @pytest.mark.models("five")
-def test_loading_again_and_again_does_not_grow(count):
+def test_loading_again_and_again_does_not_grow(memory):
     """The slope over load and unload cycles; the counting is exact, so that few of them do."""
-    slope = count(CYCLES).leak_bytes_per_cycle
+    slope = memory.leak_bytes_per_cycle
     check(slope <= LEAK_TOLERANCE_BYTES, f"each load and unload leaves {slope:,.0f} bytes behind")

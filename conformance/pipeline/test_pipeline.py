@@ -46,12 +46,12 @@ def test_each_frame_gives_one_result(pipeline, tmp_path):
     folder = driving.model_folder(tmp_path)
     audio = audio_frames(FRAMES)
     with pipeline.open(folder) as session:
-        results = driving.drive(session, audio)
+        driving.check_ids(driving.drive(session, audio), range(FRAMES))
         for offset in range(50):
             session.submit(FRAMES + offset, audio[offset])
-        results += driving.drain(session, 50)
-        results += driving.drive(session, audio, first_id=FRAMES + 50)
-    driving.check_ids(results, range(2 * FRAMES + 50))
+        driving.check_ids(driving.drain(session, 50), range(FRAMES, FRAMES + 50))
+        again = driving.drive(session, audio, first_id=FRAMES + 50)
+    driving.check_ids(again, range(FRAMES + 50, 2 * FRAMES + 50))
 
 
 @pytest.mark.requirement("PIP-FALLBACK")
@@ -85,6 +85,7 @@ def test_broken_file_leaves_the_old_model_playing(pipeline, name, tmp_path):
     audio = audio_frames(FRAMES)
     with pipeline.open(folder) as session:
         undisturbed = driving.drive(session, audio)
+    driving.check_ids(undisturbed, range(FRAMES))
     with pipeline.open(folder) as session:
         results = driving.drive(session, audio[:40])
         (folder / driving.SPECS[name]["file"]).write_text('{"in_shape": [null, null, 128], "layers": [')

@@ -8,6 +8,8 @@ from rtconform.harness.judging import check, check_refused
 from rtconform.harness.measure import training
 from rtconform.harness.rtneural_json.specs import check_spec
 
+pytestmark = pytest.mark.shares("trainer")
+
 RECURRENT = ("EmotionRecognizer", "MelodyTransformer")
 LEAST_SKILL = 0.05
 """What beating the best constant means: this much of the way from it to a perfect prediction."""

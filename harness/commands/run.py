@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,12 +59,21 @@ def run_in_two_parts(options: dict[str, Any], pytest_arguments: list[str], jobs:
     out = Path(options["out"] or DEFAULT_OUT)
     first = out / "untimed"
     (first / STREAM_NAME).unlink(missing_ok=True)
-    parallel = ["-n", str(jobs), "--dist", "loadgroup", "-m", " and ".join(f"not {name}" for name in TIMED_CLASSES)]
-    code = run_suite({**options, "out": str(first)}, [*parallel, "--rtc-records-only", *pytest_arguments])
+    untimed = ["-m", " and ".join(f"not {name}" for name in TIMED_CLASSES)]
+    code = run_suite(
+        {**options, "out": str(first)}, [*in_parallel(jobs), *untimed, "--rtc-records-only", *pytest_arguments]
+    )
     if not (first / STREAM_NAME).is_file():
         return code
     alone = ["-m", " or ".join(TIMED_CLASSES), f"--rtc-continue={first}"]
     return run_suite({**options, "out": str(out)}, [*alone, *pytest_arguments])
+
+
+def in_parallel(jobs: int) -> list[str]:
+    """The arguments of pytest for so many processes, which then have one thread each for their arithmetic."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    return ["-n", str(jobs), "--dist", "loadgroup"]
 
 
 def run_suite(options: dict[str, Any], pytest_arguments: list[str] = ()) -> int:

@@ -11,7 +11,7 @@ import typer
 from .. import catalogue, records
 from ..faulty import matrix as kill_matrix
 from . import fail, single
-from .run import run_suite
+from .run import in_parallel, run_suite
 
 DEFAULT_OUT = "rtconform-selftest"
 TIMEOUT_SECONDS = 10.0
@@ -34,7 +34,7 @@ def selftest(
     if not entries:
         fail(f"no implementation of the self-test is selected; {kill_matrix.LIST} lists them")
     results: list[dict[str, Any]] = []
-    for timed, arguments in ((False, ["-n", str(jobs), "--dist", "loadgroup"]), (True, [])):
+    for timed, arguments in ((False, in_parallel(jobs)), (True, [])):
         for classes, group in _groups(entries, [r for r in requirements if r.is_timed == timed]).items():
             name = "-".join(["timed" if timed else "untimed", *classes])
             results += _run(group, classes, Path(out) / name, arguments)

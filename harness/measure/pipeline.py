@@ -16,7 +16,8 @@ from ..judging import check
 from ..paths import FIXTURES
 from .step import AUDIO, gather
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 3.0
+"""How long to wait for the next result before the rest counts as lost."""
 
 _DOCUMENT = json.loads((FIXTURES / "models" / "specs.json").read_text(encoding="utf-8"))
 SPECS: Mapping[str, Mapping[str, Any]] = _DOCUMENT["models"]
@@ -55,11 +56,13 @@ def drive(session: Any, audio: np.ndarray, first_id: int = 0) -> list[Mapping[st
 
 
 def drain(session: Any, count: int) -> list[Mapping[str, Any]]:
-    """Polls until `count` more results have come or patience ends; a moment longer, to see what comes too often."""
+    """Polls until `count` more results have come or none comes any more; a moment longer, to see what is too many."""
     results: list[Mapping[str, Any]] = []
     deadline = time.monotonic() + PATIENCE_SECONDS
     while len(results) < count and time.monotonic() < deadline:
-        results += session.poll()
+        if new := session.poll():
+            results += new
+            deadline = time.monotonic() + PATIENCE_SECONDS
         time.sleep(0.001)
     time.sleep(0.01)
     return results + list(session.poll())

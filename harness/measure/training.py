@@ -91,7 +91,7 @@ def names(profile: str) -> list[str]:
 
 def length(profile: str) -> dict[str, int]:
     """The length of a profile's runs, as overrides of the config: smoke trains no longer than it takes to see skill."""
-    return {"epochs": 10} if profile == "smoke" else {}
+    return {"epochs": 6} if profile == "smoke" else {}
 
 
 def config(models: Iterable[str], *, other_seed: bool = False, **training: Any) -> dict[str, Any]:
