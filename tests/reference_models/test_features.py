@@ -9,7 +9,7 @@ from rtconform.reference_models.data.features import BANDS, HOP, N_FFT, RATE, fr
 from rtconform.reference_models.errors import DataError
 from rtconform.reference_models.specs import FIXTURES
 
-SPOKEN = FIXTURES / "audio" / "spoken" / "front-center.flac"
+SPOKEN = FIXTURES / "audio" / "spoken" / "sense-and-sensibility-0930.flac"
 RECORDINGS = sorted(path for suffix in ("flac", "ogg") for path in (FIXTURES / "audio").rglob(f"*.{suffix}"))
 
 
