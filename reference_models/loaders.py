@@ -226,6 +226,7 @@ def _first_error(log: Path) -> str:
 
 if __name__ == "__main__":
     try:
+        find_rtneural()  # before the threads, of which each would wait for it and say so
         with ThreadPoolExecutor(len(BACKENDS)) as pool:
             for connection in pool.map(_connection, BACKENDS):
                 print(connection)

@@ -37,6 +37,7 @@ def selftest(
     for timed, arguments in ((False, in_parallel(jobs)), (True, [])):
         for classes, group in _groups(entries, [r for r in requirements if r.is_timed == timed]).items():
             name = "-".join(["timed" if timed else "untimed", *classes])
+            typer.echo(f"{', '.join(classes)}: {len(group)} implementations, of which the wrong ones must fail")
             results += _run(group, classes, Path(out) / name, arguments)
     matrix = kill_matrix.evaluate(entries, results)
     if not only:
