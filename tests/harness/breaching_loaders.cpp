@@ -51,9 +51,12 @@ void process_writes_to_inputs(rtc_model*, const float* in, float*, std::uint32_t
 
 const char* const layer_types[] = {nullptr};
 
-rtc_loader make(const char* name, decltype(&load) load, decltype(&process) process = ::process) {
+const void* extension_throws(const char*) { throw 1; }
+
+rtc_loader make(const char* name, decltype(&load) load, decltype(&process) process = ::process,
+                const void* (*extension)(const char*) = nullptr) {
     return {RTC_ABI_VERSION, name,       "1",         "f32", layer_types, load,   prepare,
-            unload,          input_size, output_size, reset, process,     nullptr};
+            unload,          input_size, output_size, reset, process,     extension};
 }
 
 }  // namespace
@@ -66,6 +69,7 @@ RTC_EXPORT const void* rtc_entry(const char*, std::uint32_t index) {
         make("load-refuses-with-model", load_refuses_with_model),
         make("load-without-inputs", load_without_inputs),
         make("load-with-endless-text", load_with_endless_text),
+        make("extension-throws", load, process, extension_throws),
         make("process-throws", load, process_throws),
         make("process-writes-in-front", load, process_writes_in_front),
         make("process-writes-nothing", load, process_writes_nothing),

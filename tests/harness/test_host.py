@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty
 
@@ -15,22 +14,6 @@ from . import raw_host
 from .raw_host import FAULTY, Ended, Host, needs_host, noise, packed, running
 
 pytestmark = needs_host
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return raw_host.written(tmp_path / "model.json", raw_host.recurrent_model())
-
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    with running(FAULTY) as host:
-        yield host
-
-
-@pytest.fixture(scope="module")
-def breaching(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return raw_host.compiled("breaching_loaders.cpp", tmp_path_factory.mktemp("breaching"))
 
 
 class TestConversation:
@@ -250,6 +233,13 @@ class TestBadLibraries:
             assert message in reply["error"]["message"]
             assert (reply["error"]["phase"], reply["error"]["class"]) == ("internal", "ContractBreach")
             host.do("environment")
+
+    def test_an_exception_out_of_the_extension_is_a_breach(self, breaching: Path) -> None:
+        """It is met at hello, and says whose fault it is."""
+        with running(breaching, "extension-throws") as host:
+            error = host.ask("hello", protocol=1)["error"]
+        assert error["class"] == "ContractBreach"
+        assert "extension()" in error["message"]
 
     def test_texts_without_an_end_are_cut(self, breaching: Path) -> None:
         """Neither missing NULs nor bytes that aren't UTF-8 in an error do any harm."""

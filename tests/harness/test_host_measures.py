@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,6 @@ from . import raw_host
 from .raw_host import FAULTY, FAULTY_STATIC, Host, needs_host, noise, packed, running, unpacked
 
 pytestmark = needs_host
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return raw_host.written(tmp_path / "model.json", raw_host.recurrent_model())
-
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    with running(FAULTY) as host:
-        yield host
 
 
 def piece(source: str, begin: int, end: int) -> dict[str, Any]:
@@ -88,7 +76,7 @@ class TestLatency:
         assert np.array_equal(unpacked(reply["outputs"]["second"]), second)
 
     def test_sleep_is_in_the_wall_time_only(self, path: Path) -> None:
-        """Two models sleep for 12 ms each; a thread that sleeps uses no CPU."""
+        """Two models sleep for 12 ms each, which no machine can make shorter; a thread that sleeps uses no CPU."""
         reply = self.measured("lat-sleeps-12ms", path, noise(2, 4), steps=4, warmup=0)
         assert min(reply["wall_ns"]) >= 24_000_000
         assert sum(reply["cpu_ns"]) < sum(reply["wall_ns"])
@@ -164,6 +152,34 @@ class TestMemory:
         """The loader's reason comes through as in load, and nothing stays loaded."""
         error = host.ask("measure_memory", paths=[str(raw_host.written(tmp_path / "bad.json", "{}"))])["error"]
         assert (error["phase"], error["path"]) == ("validate", "$")
+
+
+class TestTogether:
+    @pytest.mark.parametrize(
+        ("models", "block", "message"),
+        [
+            (("first", "first"), 7, "appears twice"),
+            (("first", "second"), 65, "prepared for blocks of up to 64 frames, found 65"),
+            (("first", "unprepared"), 7, "up to 0 frames, found 7"),
+        ],
+    )
+    def test_what_can_not_be_asked_for_is_refused(
+        self, host: Host, path: Path, models: tuple[str, str], block: int, message: str
+    ) -> None:
+        """Before any thread starts, and the host lives on."""
+        known = {"first": host.loaded(path), "second": host.loaded(path)}
+        known["unprepared"] = host.do("load", path=str(path))["model"]
+        parts = [{"model": known[name], "frames": packed(noise(9, 3))} for name in models]
+        error = host.ask("process_together", parts=parts, block=block, passes=2)["error"]
+        assert message in error["message"]
+        host.do("environment")
+
+    def test_an_exception_on_another_thread_is_a_breach(self, breaching: Path) -> None:
+        """As on the host's own."""
+        with running(breaching, "process-throws") as host:
+            parts = [{"model": host.loaded(Path("any")), "frames": packed(noise(9, 1))} for _ in range(2)]
+            error = host.ask("process_together", parts=parts, block=7, passes=2)["error"]
+        assert error["class"] == "ContractBreach"
 
 
 class TestEnvironment:

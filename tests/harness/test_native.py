@@ -17,11 +17,6 @@ if NATIVE is None:
 from rtconform.harness import _native
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return raw_host.written(tmp_path / "model.json", raw_host.recurrent_model())
-
-
 @pytest.fixture(scope="module")
 def library() -> _native.Library:
     return _native.Library(str(FAULTY))

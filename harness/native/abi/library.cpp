@@ -4,8 +4,7 @@
 
 #include <utility>
 
-#include "boundary.h"
-#include "errors.h"
+#include "cross.h"
 
 namespace rtc {
 namespace {
@@ -59,11 +58,8 @@ Library::Library(const std::string& path) : path_(path) {
     if (entry == nullptr)
         throw LibraryError(path + " doesn't export rtc_entry; declare it with RTC_EXPORT as loader.h shows.");
     for (std::uint32_t index = 0; index < max_loaders; ++index) {
-        const rtc_loader* loader = nullptr;
-        {
-            const Boundary boundary;
-            loader = static_cast<const rtc_loader*>(entry(RTC_LOADER_INTERFACE, index));
-        }
+        const auto* loader =
+            static_cast<const rtc_loader*>(cross("rtc_entry", [&] { return entry(RTC_LOADER_INTERFACE, index); }));
         if (loader == nullptr) break;
         check(*loader, path, index);
         loaders_.push_back(loader);
@@ -100,8 +96,8 @@ std::string Library::names() const {
 
 const rtc_build_info* build_info(const rtc_loader& loader) {
     if (loader.extension == nullptr) return nullptr;
-    const Boundary boundary;
-    return static_cast<const rtc_build_info*>(loader.extension(RTC_EXT_BUILD_INFO));
+    const void* info = cross("extension", [&] { return loader.extension(RTC_EXT_BUILD_INFO); });
+    return static_cast<const rtc_build_info*>(info);
 }
 
 std::vector<std::string> layer_types(const rtc_loader& loader) {

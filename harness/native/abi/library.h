@@ -12,7 +12,8 @@ namespace rtc {
 // into its code.
 class Library {
 public:
-    // Opens the file with RTLD_NOW | RTLD_LOCAL and lists its loaders. Throws LibraryError.
+    // Opens the file with RTLD_NOW | RTLD_LOCAL and lists its loaders. Throws LibraryError, and ContractBreach if an
+    // exception leaves rtc_entry.
     explicit Library(const std::string& path);
 
     const std::vector<const rtc_loader*>& loaders() const { return loaders_; }
@@ -30,7 +31,7 @@ private:
     std::vector<const rtc_loader*> loaders_;
 };
 
-// The build info extension, or nullptr if the loader doesn't offer it.
+// The build info extension, or nullptr if the loader doesn't offer it. Throws ContractBreach.
 const rtc_build_info* build_info(const rtc_loader& loader);
 
 // layer_types as a list.

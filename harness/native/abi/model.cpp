@@ -3,22 +3,10 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "boundary.h"
-#include "errors.h"
+#include "cross.h"
 
 namespace rtc {
 namespace {
-
-// Calls into the library. An exception from there is the library's fault, whatever its type.
-template <typename Function>
-auto cross(const char* name, Function&& function) {
-    try {
-        const Boundary boundary;
-        return function();
-    } catch (...) {
-        throw ContractBreach("An exception left " + std::string(name) + "(), which loader.h forbids.");
-    }
-}
 
 const char* phase_name(rtc_phase phase) {
     switch (phase) {

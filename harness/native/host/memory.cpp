@@ -13,7 +13,7 @@ namespace {
 namespace ledger = probe::ledger;
 
 constexpr std::uint32_t prepared_frames = 64;
-constexpr std::uint32_t processed_frames = 43;  // not a power of two, less than what is prepared
+constexpr std::size_t processed_frames = 43;  // not a power of two, less than what is prepared
 constexpr std::uint64_t default_cycles = 20;
 constexpr std::uint64_t max_cycles = 1000;
 
@@ -50,7 +50,7 @@ void process_all(const Models& models) {
     for (const auto& model : models) {
         std::vector<float> in(processed_frames * model->input_size()), out(processed_frames * model->output_size());
         fill_with_noise(in);
-        model->process(in.data(), out.data(), processed_frames);
+        model->process(in.data(), out.data(), static_cast<std::uint32_t>(processed_frames));
     }
 }
 

@@ -38,6 +38,8 @@ Session::Session(const std::string& library, const std::string& loader) {
         loader_ = &library_->loader(loader);
     } catch (const LibraryError& error) {
         opening_failure_ = error.what();
+    } catch (const ContractBreach& error) {
+        opening_failure_ = error.what();
     }
 }
 

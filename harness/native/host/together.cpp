@@ -1,6 +1,8 @@
 // The operation process_together: several models at once, each on a thread of its own, over and over.
+#include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <exception>
 #include <thread>
 
 #include "../abi/errors.h"
@@ -18,6 +20,7 @@ struct Part {
     Array frames;
     std::vector<float> first, latest;
     std::uint64_t mismatches = 0;
+    std::exception_ptr failure;
 };
 
 // A pass resets the model, and is counted if its outputs are not those of the first, bit by bit.
@@ -49,9 +52,15 @@ Json Session::process_together(const Json& request) {
     for (const Json& part : parts_json) {
         only_fields(part, "a part of " + where, {"model", "frames"});
         Model& model = this->model(part, where);
+        const auto same = [&](const Part& other) { return other.model == &model; };
+        if (std::any_of(parts.begin(), parts.end(), same))
+            throw BadRequest("A model appears twice in " + where + "; calls on one model must not overlap.");
+        if (block > model.max_frames())
+            throw BadRequest("A model of " + where + " is prepared for blocks of up to " +
+                             std::to_string(model.max_frames()) + " frames, found " + std::to_string(block) + ".");
         Array frames = frames_for(model, part, where);
         std::vector<float> outputs(frames.frames * model.output_size());
-        parts.push_back({&model, std::move(frames), {}, std::move(outputs)});
+        parts.push_back({&model, std::move(frames), {}, std::move(outputs), 0, nullptr});
     }
 
     std::atomic<std::size_t> waiting{parts.size()};
@@ -60,9 +69,15 @@ Json Session::process_together(const Json& request) {
         threads.emplace_back([&] {
             for (--waiting; waiting > 0;) {  // all begin at the same moment
             }
-            run(part, block, passes);
+            try {
+                run(part, block, passes);
+            } catch (...) {
+                part.failure = std::current_exception();
+            }
         });
     for (std::thread& thread : threads) thread.join();
+    for (const Part& part : parts)
+        if (part.failure) std::rethrow_exception(part.failure);
 
     Json outputs = Json::array();
     std::uint64_t mismatches = 0;

@@ -1,4 +1,6 @@
 // The operation watch: the frames in blocks, with the interposers armed from the very first call on.
+#include <algorithm>
+
 #include "../abi/errors.h"
 #include "../probe/watch.h"
 #include "guarded_buffer.h"
@@ -7,11 +9,9 @@
 namespace rtc::host {
 namespace {
 
-constexpr std::size_t max_offences = 96;
-
 Json offences_to_json() {
-    probe::Offence offences[max_offences];
-    const std::size_t count = probe::offences(offences, max_offences);
+    probe::Offence offences[probe::max_offences];
+    const std::size_t count = probe::offences(offences, probe::max_offences);
     Json list = Json::array();
     for (std::size_t i = 0; i < count; ++i)
         list.push_back({{"kind", probe::name(offences[i].kind)},

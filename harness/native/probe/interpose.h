@@ -4,11 +4,22 @@
 #include <dlfcn.h>
 
 #include <atomic>
+#include <cstring>
 
 // Interposers are linked into the program itself, whose symbols come first in the look-up of every library.
 #define RTC_INTERPOSE extern "C" __attribute__((visibility("default")))
 
 namespace rtc::probe {
+
+// The default version of a function. Before glibc 2.36 dlsym(RTLD_NEXT) gives the oldest one (glibc bug 14932), and the
+// condition variables of 2.2.5 have another layout than those that programs are compiled for.
+inline void* newest(const char* name) noexcept {
+#if defined(__GLIBC__) && defined(__x86_64__)
+    if (std::strncmp(name, "pthread_cond_", 13) == 0)
+        if (void* found = dlvsym(RTLD_NEXT, name, "GLIBC_2.3.2")) return found;
+#endif
+    return dlsym(RTLD_NEXT, name);
+}
 
 // The next definition of a function after ours. Constant-initialised, since interposers run before any constructor.
 template <typename Function>
@@ -19,7 +30,7 @@ public:
     Function* get() noexcept {
         void* found = found_.load(std::memory_order_relaxed);
         if (found == nullptr) {
-            found = dlsym(RTLD_NEXT, name_);
+            found = newest(name_);
             found_.store(found, std::memory_order_relaxed);
         }
         return reinterpret_cast<Function*>(found);

@@ -110,7 +110,8 @@ namespace {
 int open_file(Next<int(const char*, int, ...)>& next, const char* function, const char* path, int flags,
               va_list more) {
     const Note note(Kind::io, function);
-    const unsigned mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(more, unsigned) : 0;
+    const bool makes = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+    const unsigned mode = makes ? va_arg(more, unsigned) : 0;
     return next.get()(path, flags, mode);
 }
 

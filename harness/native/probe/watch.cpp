@@ -6,9 +6,7 @@
 namespace rtc::probe {
 namespace {
 
-// More than there are interposed functions. Only the armed thread writes here.
-constexpr std::size_t slots = 96;
-Offence noted[slots];
+Offence noted[max_offences];  // only the armed thread writes here
 std::size_t noted_count = 0;
 
 thread_local bool armed = false;
@@ -18,7 +16,7 @@ void note(Kind kind, const char* function) noexcept {
     Offence* const end = noted + noted_count;
     Offence* known = std::find_if(noted, end, [&](auto& o) { return std::strcmp(o.function, function) == 0; });
     if (known != end) ++known->count;
-    else if (noted_count < slots) noted[noted_count++] = {kind, function, 1, current_call};
+    else if (noted_count < max_offences) noted[noted_count++] = {kind, function, 1, current_call};
 }
 
 }  // namespace

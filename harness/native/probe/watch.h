@@ -18,6 +18,9 @@ struct Offence {
     std::uint64_t first_call;  // number of the watched call in which it was seen first
 };
 
+// More than there are interposed functions.
+constexpr std::size_t max_offences = 96;
+
 void clear_offences() noexcept;
 
 // Noted so far, in the order in which they were seen first. At most `room` are written; returns how many.

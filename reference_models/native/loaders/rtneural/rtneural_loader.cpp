@@ -90,6 +90,10 @@ rtc_status load(const char* path_utf8, rtc_model** model, rtc_error* error)
     {
         return refuse(error, RTC_PHASE_VALIDATE, e.what());
     }
+    catch(...)
+    {
+        return refuse(error, RTC_PHASE_BUILD, "RTNeural threw something that is no std::exception");
+    }
 }
 
 uint32_t input_size(const rtc_model* model)
