@@ -130,7 +130,7 @@ def add(
     folder.mkdir(parents=True, exist_ok=True)
     record = {"model": Path(os.path.relpath(model_path, folder)).as_posix(), "requirement": REQUIREMENT, **signal}
     _store(folder, manifest, name, record, model_path, inputs, _torch_outputs(model, inputs))
-    return find(model_path) or _load(folder, name, manifest["goldens"][name])
+    return _load(folder, name, manifest["goldens"][name])
 
 
 def regenerate(folder: Path = STORED, *, accept: list[str] | str = ()) -> list[Change]:

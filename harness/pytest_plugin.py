@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from . import catalogue, config as settings, judging, known_failures, selection
+from . import catalogue, config as settings, judging, known_failures, records, selection
 from .implementations.errors import BadConnection
 from .run_state import STATE, RunState, case_of, params_of
 from .verdicts import ExitCode, Verdict
@@ -64,10 +64,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{name}: the timed class {name}")
     try:
         config.stash[STATE] = RunState.from_options(config)
-    except (settings.InvalidConfig, known_failures.InvalidKnownFailures, selection.UnusableModels) as error:
+        if earlier := config.getoption("--rtc-continue"):
+            config.stash[STATE].continue_from(Path(earlier))
+    except (
+        settings.InvalidConfig,
+        known_failures.InvalidKnownFailures,
+        selection.UnusableModels,
+        records.InvalidStream,
+    ) as error:
         raise pytest.UsageError(str(error)) from None
-    if earlier := config.getoption("--rtc-continue"):
-        config.stash[STATE].continue_from(Path(earlier))
     if config.stash[STATE].asks_for_timed_classes(config.option.markexpr) and getattr(config.option, "numprocesses", 0):
         raise pytest.UsageError(
             "The latency and memory classes run one at a time: leave out -n, "
@@ -256,6 +261,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     state = session.config.stash[STATE]
+    if exitstatus == pytest.ExitCode.INTERNAL_ERROR:  # pytest's own 3 would say NOT AVAILABLE
+        session.exitstatus = ExitCode.UNEXPECTED
     if state.is_worker or not state.writer_open:
         return
     code = state.finish(reports=not session.config.getoption("--rtc-records-only"))

@@ -59,7 +59,11 @@ def exit_code(outcomes: Iterable[Outcome], gating: Iterable[str] | None = None) 
     declares nothing.
     """
     classes = None if gating is None else set(gating)
-    outcomes = [outcome for outcome in outcomes if classes is None or outcome.conformance_class in classes]
+    outcomes = [
+        outcome
+        for outcome in outcomes
+        if classes is None or outcome.conformance_class in classes or outcome.verdict is Verdict.SUITE_ERROR
+    ]
     judged = {outcome.implementation for outcome in outcomes if outcome.verdict is not Verdict.SKIP}
     verdicts = {
         outcome.verdict for outcome in outcomes if outcome.level == "MUST" or outcome.verdict is Verdict.SUITE_ERROR

@@ -39,7 +39,10 @@ def export(
     if report.faults:
         raise typer.Exit(1)
     if with_golden:
-        typer.echo(f"golden: {golden.add(Path(out), replace=True).model_path.parent / 'golden'}")
+        try:
+            typer.echo(f"golden: {golden.add(Path(out), replace=True).model_path.parent / 'golden'}")
+        except golden.GoldenError as error:
+            fail(f"{out} was exported, but has no golden: {error} `--no-golden` exports without", code=1)
 
 
 def command(name: str, text: str) -> Any:

@@ -71,6 +71,7 @@ def _run(
     entries: Sequence[kill_matrix.Entry], classes: Sequence[str], out: Path, pytest_arguments: list[str]
 ) -> Sequence[dict[str, Any]]:
     """The result records of the suite's run on these implementations, with the smallest set of cases."""
+    (out / records.STREAM_NAME).unlink(missing_ok=True)
     options: dict[str, Any] = {
         "profile": "smoke",
         "out": str(out),

@@ -15,6 +15,7 @@ import typer
 from .. import golden
 from ..implementations import connect
 from ..implementations.errors import ImplementationError
+from ..rtneural_json import InvalidModel
 from . import fail, single
 
 PROGRESS_SECONDS = 10.0
@@ -46,14 +47,25 @@ def train(
     except ImplementationError as error:
         fail(str(error))
     for name, result in metrics.get("models", {}).items():
-        typer.echo(
-            f"{name}: validation loss {result['validation_loss']:.5g}, best constant {result['constant_loss']:.5g}, "
-            f"best epoch {result['best_epoch']} of {result['epochs']}"
-        )
+        typer.echo(f"{name}: {_summary(result)}")
         exported = Path(out) / f"{name.lower()}.json"
         if exported.is_file():
-            golden.add(exported, replace=True)
+            try:
+                golden.add(exported, replace=True)
+            except (golden.GoldenError, InvalidModel) as error:
+                fail(f"{exported} was written, but has no golden: {error}", code=1)
     typer.echo(f"Written to {Path(out).resolve()}, with a golden beside each exported model")
+
+
+def _summary(result: Mapping[str, Any]) -> str:
+    """What a trainer says of one model's training; it need not say all of it."""
+    words = {
+        "validation_loss": "validation loss {:.5g}",
+        "constant_loss": "best constant {:.5g}",
+        "best_epoch": "best epoch {}",
+        "epochs": "{} epochs",
+    }
+    return ", ".join(text.format(result[key]) for key, text in words.items() if key in result) or "trained"
 
 
 def _read(config: str | None) -> dict[str, Any]:

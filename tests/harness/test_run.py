@@ -205,3 +205,16 @@ def test_two_processes_and_the_timed_classes_make_one_run(rtconform, tmp_path):
         "MEM-LEAK[good-native]": "PASS",
     }
     assert run.stdout.count("PASSED: ") == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "code"), [("raise RuntimeError('broken')", 1), ("raise KeyboardInterrupt", 2)], ids=["fault", "interrupt"]
+)
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_run_that_ends_early_is_no_success(rtconform, tmp_path, what, code, jobs):
+    """A fault inside pytest, and Ctrl-C: never 0, and never pytest's 3, which would be NOT AVAILABLE here."""
+    plugin = f"def pytest_runtest_logreport(report):\n    if report.when == 'call':\n        {what}\n"
+    (tmp_path / "early_end.py").write_text(plugin)
+    arguments = ("--loader", GOOD, "--class", "realtime", "--class", "memory", "--jobs", jobs)
+    done = rtconform("run", *arguments, "--", "-p", "early_end", PYTHONPATH=tmp_path)
+    assert done.returncode == code, done.stdout + done.stderr
