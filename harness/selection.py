@@ -66,6 +66,8 @@ def short_name(connection: str) -> str:
         return name or Path(path).stem.removeprefix("lib")
     if kind == "cmd":
         words = shlex.split(rest)
+        if served := [word for word in words if word.startswith("py:")]:
+            return short_name(served[0])
         scripts = [word for word in words if Path(word).suffix]
         return Path((scripts or words or ["cmd"])[0]).stem
     if kind == "py":

@@ -1,6 +1,6 @@
 """How the judge reaches what it judges: four roles, three ways to connect, and one kind of value for each failure."""
 
-from .connection import connect, registered_names
+from .connection import connect
 from .errors import (
     BadConnection,
     Crashed,
@@ -12,7 +12,7 @@ from .errors import (
     Refused,
     TimedOut,
 )
-from .host import AbiLoader, Environment, Latency, MeasuringSession, Memory, Offence, Watched
+from .host import Environment, Latency, MeasuringSession, Memory, Offence, Watched
 from .module_ref import ModuleRef
 from .protocols import Declaration
 from .python import adopt
@@ -28,7 +28,6 @@ from .roles import (
 )
 
 __all__ = [
-    "AbiLoader",
     "BadConnection",
     "Crashed",
     "Declaration",
@@ -56,5 +55,4 @@ __all__ = [
     "Watched",
     "adopt",
     "connect",
-    "registered_names",
 ]

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 from .errors import BadConnection, NotAvailable
-from .host import AbiLoader, CommandLoader
+from .host import CommandLoader, host_command
 from .protocols import ROLES
 from .python import METHODS, adopt
 from .remote import RemoteExporter, RemoteTrainer
@@ -51,60 +51,45 @@ COMMANDS: Mapping[str, Callable[..., Implementation]] = {
 
 
 @overload
-def connect(
-    text: str, role: Literal["loader"], *, timeout: float = ..., isolate: bool = ...
-) -> LoaderImplementation: ...
+def connect(text: str, role: Literal["loader"], *, timeout: float = ...) -> LoaderImplementation: ...
 @overload
-def connect(
-    text: str, role: Literal["exporter"], *, timeout: float = ..., isolate: bool = ...
-) -> ExporterImplementation: ...
+def connect(text: str, role: Literal["exporter"], *, timeout: float = ...) -> ExporterImplementation: ...
 @overload
-def connect(
-    text: str, role: Literal["trainer"], *, timeout: float = ..., isolate: bool = ...
-) -> TrainerImplementation: ...
+def connect(text: str, role: Literal["trainer"], *, timeout: float = ...) -> TrainerImplementation: ...
 @overload
-def connect(
-    text: str, role: Literal["pipeline"], *, timeout: float = ..., isolate: bool = ...
-) -> PipelineImplementation: ...
+def connect(text: str, role: Literal["pipeline"], *, timeout: float = ...) -> PipelineImplementation: ...
 @overload
-def connect(text: str, role: str, *, timeout: float = ..., isolate: bool = ...) -> Implementation: ...
-def connect(text: str, role: str, *, timeout: float = TIMEOUT, isolate: bool = False) -> Implementation:
+def connect(text: str, role: str, *, timeout: float = ...) -> Implementation: ...
+def connect(text: str, role: str, *, timeout: float = TIMEOUT) -> Implementation:
     """Connect an implementation of a role ("loader", "exporter", "trainer" or "pipeline").
 
     `timeout` is the wall time in seconds for each reply of a child process; its start, a training, an export and a
-    measurement are given more. With `isolate`, a py: implementation runs in a child process too.
+    measurement are given more.
     Raises BadConnection, NotAvailable, and whatever goes wrong in the first conversation.
     """
     if role not in ROLES:
         raise ValueError(f"role must be one of {', '.join(ROLES)}, not {role!r}")
     if text.startswith(PREFIXES):
-        return _reach(text, role, text, timeout, isolate)
+        return _reach(text, role, text, timeout)
     points = {point.name: point for point in entry_points(group=GROUP)}
     if text not in points:
         raise _unknown(text, sorted(points))
     found = _called(_imported(points[text].module, points[text].attr, text), role, text)
     if not isinstance(found, str):
-        return _isolated(text, role, text, timeout) if isolate else adopt(found, role, text)
+        return adopt(found, role, text)
     if not found.startswith(PREFIXES):
         expected = f"an object, or a text that starts with {', '.join(PREFIXES)}"
         raise BadConnection(who=text, expected=expected, found=f"{found!r}, from the entry point {text}")
-    return _reach(found, role, text, timeout, isolate)
+    return _reach(found, role, text, timeout)
 
 
-def registered_names() -> list[str]:
-    """The names that installed packages have registered, sorted."""
-    return sorted({point.name for point in entry_points(group=GROUP)})
-
-
-def _reach(text: str, role: str, connection: str, timeout: float, isolate: bool) -> Implementation:
+def _reach(text: str, role: str, connection: str, timeout: float) -> Implementation:
     kind, _, rest = text.partition(":")
     if kind == "abi":
         return _abi(rest, role, connection, timeout)
     if kind == "cmd":
         return _cmd(rest, role, connection, timeout)
-    if isolate:
-        return _isolated(text, role, connection, timeout)
-    return adopt(_python_object(text, role), role, connection, text)
+    return adopt(_python_object(text, role), role, connection)
 
 
 def _unknown(text: str, names: list[str]) -> BadConnection:
@@ -199,8 +184,7 @@ def _abi(rest: str, role: str, connection: str, timeout: float) -> Implementatio
             found=f"{found} at {library}",
             hint="build it, or check the path",
         )
-    resolved = f"abi:{library}" + (f"#{name}" if name else "")
-    return AbiLoader(library, name or None, connection, resolved, timeout=timeout)
+    return CommandLoader(host_command(library, name or None), connection, timeout=timeout)
 
 
 def _cmd(rest: str, role: str, connection: str, timeout: float) -> Implementation:
@@ -217,11 +201,4 @@ def _cmd(rest: str, role: str, connection: str, timeout: float) -> Implementatio
     if shutil.which(command[0]) is None:
         hint = "check the path, that it is executable, and PATH"
         raise BadConnection(who=connection, expected="a program", found=f"none called {command[0]}", hint=hint)
-    return COMMANDS[role](command, connection, f"cmd:{rest}", timeout=timeout)
-
-
-def _isolated(text: str, role: str, connection: str, timeout: float) -> Implementation:
-    if role not in COMMANDS:
-        return adopt(_python_object(text, role), role, connection, text)
-    command = [sys.executable, "-m", f"{__package__}.serve", text, "--role", role]
-    return COMMANDS[role](command, connection, text, timeout=timeout)
+    return COMMANDS[role](command, connection, timeout=timeout)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -182,17 +181,3 @@ class CommandLoader(RemoteLoader):
     def open(self) -> RemoteSession:
         client, declaration = self._start(self.declaration.name)
         return (MeasuringSession if MEASURE in declaration.features else RemoteSession)(client)
-
-
-class AbiLoader(CommandLoader):
-    """A loader in a shared library, run by rtc-host."""
-
-    def __init__(self, library: Path, name: str | None, connection: str, resolved: str, *, timeout: float) -> None:
-        self.library = library
-        self.name = name
-        super().__init__(host_command(library, name), connection, resolved, timeout=timeout)
-
-    @property
-    def gdb_line(self) -> str:
-        """The line that runs the library in rtc-host under gdb; requests are read from standard input."""
-        return f"gdb --args {shlex.join(self.command)}"

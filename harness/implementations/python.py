@@ -1,6 +1,6 @@
 """The roles in process (py:): a user's own objects, with every exception and every odd answer made a value.
 
-In process means that a crash or a hang takes the run with it; `connect(…, isolate=True)` puts a process between.
+In process means that a crash or a hang takes the run with it; serve.py puts a process between.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ METHODS = {"loader": "load", "exporter": "export", "trainer": "train", "pipeline
 """The method that makes an object an implementation of a role."""
 
 
-def adopt(found: Any, role: str, connection: str, resolved: str = "") -> Implementation:
+def adopt(found: Any, role: str, connection: str) -> Implementation:
     """Take an object, or a mapping of names to functions, as an implementation of a role.
 
     Raises BadConnection if it lacks the role's method or a proper declaration.
@@ -62,7 +62,7 @@ def adopt(found: Any, role: str, connection: str, resolved: str = "") -> Impleme
             found=f"a {declaration.role} by its declaration",
             hint="name it as that role",
         )
-    return _ADOPTERS[role](found, declaration, connection, resolved or connection)
+    return _ADOPTERS[role](found, declaration, connection)
 
 
 def _load_phase(error: Exception) -> str:
@@ -119,8 +119,8 @@ class PythonSession(LoaderSession):
 
 
 class _Python:
-    def __init__(self, found: Any, declaration: Declaration, connection: str, resolved: str) -> None:
-        super().__init__(declaration, connection, resolved)  # type: ignore[call-arg]
+    def __init__(self, found: Any, declaration: Declaration, connection: str) -> None:
+        super().__init__(declaration, connection)  # type: ignore[call-arg]
         self._call = member(found, METHODS[declaration.role])
 
 

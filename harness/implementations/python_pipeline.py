@@ -83,8 +83,8 @@ class PythonPipelineSession(PipelineSession):
 class PythonPipeline(PipelineImplementation):
     """A pipeline object."""
 
-    def __init__(self, found: Any, declaration: Declaration, connection: str, resolved: str) -> None:
-        super().__init__(declaration, connection, resolved)
+    def __init__(self, found: Any, declaration: Declaration, connection: str) -> None:
+        super().__init__(declaration, connection)
         self._open = member(found, "open")
 
     def open(self, models_dir: str | Path) -> PythonPipelineSession:

@@ -90,11 +90,11 @@ class _Remote:
     role: str
     declaration: Declaration
 
-    def __init__(self, command: Sequence[str], connection: str, resolved: str, *, timeout: float) -> None:
+    def __init__(self, command: Sequence[str], connection: str, *, timeout: float) -> None:
         self.command = list(command)
         self.timeout = timeout
         with self._talking(connection) as (_, declaration):
-            super().__init__(declaration, connection, resolved)  # type: ignore[call-arg]
+            super().__init__(declaration, connection)  # type: ignore[call-arg]
 
     def _start(self, who: str) -> tuple[Client, Declaration]:
         client = Client(self.command, who=who, timeout=self.timeout)

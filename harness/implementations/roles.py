@@ -31,13 +31,12 @@ Progress = Callable[[Mapping[str, Any]], None]
 class Implementation:
     """Something connected: who it says it is, and how it was reached.
 
-    `connection` is the text that the user gave, `resolved` the py:, abi: or cmd: string that a bare name stood for.
+    `connection` is the text that the user gave.
     """
 
-    def __init__(self, declaration: Declaration, connection: str, resolved: str) -> None:
+    def __init__(self, declaration: Declaration, connection: str) -> None:
         self.declaration = declaration
         self.connection = connection
-        self.resolved = resolved
 
     def __repr__(self) -> str:
         return f"<{self.declaration.identity} by {self.connection}>"

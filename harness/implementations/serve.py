@@ -1,8 +1,9 @@
 """Any Python implementation as a program that speaks protocol 1.
 
-    python -m rtconform.harness.implementations.serve py:package.module:factory --role exporter
+    rtconform run --exporter \
+        "cmd:python -m rtconform.harness.implementations.serve py:package.module:factory --role exporter"
 
-The suite uses it to put a process between itself and a py: implementation. A partner of one's own needs nothing of it.
+It puts a process between the suite and a Python object that may crash, hang or exit.
 """
 
 from __future__ import annotations

@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 
 from rtconform.harness.implementations import (
-    AbiLoader,
     BadConnection,
     MeasuringSession,
     ModuleRef,
     Raised,
     Refused,
     connect,
+    serve,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -160,10 +160,11 @@ class TestLoaders:
             assert one.pid != other.pid
 
     def test_a_python_loader_can_be_put_into_a_process(self, model_file: Path, monkeypatch: pytest.MonkeyPatch):
-        """Isolated, a py: loader keeps its identity and its outputs to the bit."""
+        """Served by a program, a py: loader keeps its identity and its outputs to the bit."""
         monkeypatch.setenv("PYTHONPATH", str(STRANGERS))
-        here = connect("py:numpy_loader:NumpyLoader", "loader")
-        apart = connect("py:numpy_loader:NumpyLoader", "loader", isolate=True)
+        text = "py:numpy_loader:NumpyLoader"
+        here = connect(text, "loader")
+        apart = connect(f"cmd:{sys.executable} -m {serve.__name__} {text} --role loader", "loader")
         assert apart.declaration == here.declaration
         with here.open() as session, apart.open() as isolated:
             outputs = session.load(model_file).process(FRAMES)
@@ -225,13 +226,6 @@ class TestLibraries:
         assert len(latency.wall_ns) == len(latency.cpu_ns) == len(latency.preemptions) == 30 and latency.mismatches == 0
         assert latency.outputs["Only"].tobytes() == expected.tobytes()
         assert 0 < memory.live_bytes <= memory.peak_bytes and memory.leak_bytes_per_cycle == 0
-
-    def test_the_gdb_line_names_the_host_and_the_library(self, c99_library: Path):
-        """A crash can be looked into by pasting one line."""
-        loader = connect(f"abi:{c99_library}#c99-stranger", "loader")
-        assert isinstance(loader, AbiLoader)
-        assert loader.gdb_line.startswith("gdb --args ") and "rtc-host" in loader.gdb_line
-        assert loader.gdb_line.endswith(f"--library {c99_library} --loader c99-stranger")
 
     def test_a_loader_that_a_library_lacks_is_told_with_those_it_has(self, c99_library: Path):
         """A wrong name behind # is answered with the right ones."""
