@@ -20,6 +20,7 @@
     X(returns_true,         "ldr-returns-true")          \
     X(prints,               "run-prints")                \
     X(nan_output,           "run-nan")                   \
+    X(nan_after_silence,    "run-nan-after-silence")     \
     X(over_read,            "run-over-read")             \
     X(static_scratch,       "run-static-scratch")        \
     X(leaks_fpenv,          "run-leaks-fpenv")           \

@@ -38,6 +38,7 @@ void rtc_model::reset() {
     for (auto& layer : layers_) layer->reset();
     std::fill(previous_.begin(), previous_.end(), 0.0f);
     frames_since_reset_ = 0;
+    silent_frames_ = 0;
 }
 
 void rtc_model::process(const float* in, float* out, std::uint32_t frames) {
@@ -59,6 +60,11 @@ void rtc_model::run_frame(const float* in, float* out) {
     if (fault == Fault::one_frame_late) std::swap_ranges(previous_.begin(), previous_.end(), out);
     if (fault == Fault::nan_output && frames_since_reset_ > 10)
         out[output_size - 1] = std::numeric_limits<float>::quiet_NaN();
+    if (fault == Fault::nan_after_silence) {
+        const bool silent = std::all_of(in, in + input_size, [](float value) { return value == 0.0f; });
+        silent_frames_ = silent ? silent_frames_ + 1 : 0;
+        if (silent_frames_ > 200) out[0] = std::numeric_limits<float>::quiet_NaN();
+    }
 }
 
 void rtc_model::run_layers(const float* in, float* out) {

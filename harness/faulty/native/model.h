@@ -27,5 +27,6 @@ private:
     std::size_t widest_ = 1;
     std::vector<float> even_, odd_;  // between which the layers' outputs alternate
     std::uint64_t frames_since_reset_ = 0;
+    std::uint64_t silent_frames_ = 0;
     std::vector<float> previous_;  // the outputs that run-one-frame-late still owes
 };
