@@ -78,16 +78,6 @@ class FlowStep:
 
 
 @dataclass(frozen=True)
-class Erratum:
-    """A published figure that is wrong: the number, its unit, what was said, and the truth."""
-
-    published: float
-    unit: str
-    said: str
-    truth: str
-
-
-@dataclass(frozen=True)
 class Specs:
     """The whole file. `flow` is in the order in which one step evaluates the models."""
 
@@ -95,8 +85,6 @@ class Specs:
     flow: tuple[FlowStep, ...]
     parameters_torch: int
     parameters_rtneural: int
-    targets: dict[str, float]
-    errata: tuple[Erratum, ...]
 
 
 def _model(name: str, entry: dict) -> ModelSpec:
@@ -126,8 +114,6 @@ def load_specs(path: Path = SPECS_FILE) -> Specs:
         flow=tuple(_step(entry) for entry in document["flow"]),
         parameters_torch=document["totals"]["parameters_torch"],
         parameters_rtneural=document["totals"]["parameters_rtneural"],
-        targets=document["targets"],
-        errata=tuple(Erratum(e["published"], e["as"], e["said"], e["truth"]) for e in document["errata"]),
     )
 
 

@@ -31,10 +31,8 @@ class Tune:
 
     name: str
     title: str
-    source: str
     mode: str
     beats: int
-    length: float
     melody: tuple[tuple[float, float, int, int], ...]
     harmony: tuple[tuple[float, float, int], ...]
 
@@ -48,7 +46,6 @@ class Setting:
     bpm: float
     velocity: int
     articulation: float = 0.9
-    program: int = 0
 
 
 def read_tunes(path: Path) -> list[Tune]:
@@ -75,8 +72,8 @@ def _tune(entry: dict) -> Tune:
         parts = numerals.split("/")
         share = entry["beats"] / len(parts)
         harmony += [(float(start) + i * share, share, ROMAN[part.upper()]) for i, part in enumerate(parts)]
-    keys = ("name", "title", "source", "mode", "beats")
-    return Tune(*(entry[key] for key in keys), float(len(bars) * entry["beats"]), tuple(melody), tuple(harmony))
+    keys = ("name", "title", "mode", "beats")
+    return Tune(*(entry[key] for key in keys), tuple(melody), tuple(harmony))
 
 
 def pitch_of(degree: int, raised: int, mode: str, tonic: int) -> int:

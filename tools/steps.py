@@ -60,7 +60,7 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def run(command: list, log: Path, *, name: str, env: "dict | None" = None, cwd: "Path | None" = None) -> None:
+def run(command: list, log: Path, *, name: str, env: "dict | None" = None) -> None:
     """Runs `command`, called `name` in messages, with its output in the file `log`; says each 10 s how far it is.
 
     `env` adds to this process's environment. Raises Missing if the output says that there is no network, Failed
@@ -74,7 +74,6 @@ def run(command: list, log: Path, *, name: str, env: "dict | None" = None, cwd: 
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            cwd=cwd,
             env={**os.environ, **(env or {})},
         )
         try:

@@ -8,9 +8,6 @@ from ..verdicts import Verdict
 
 CONFIDENCE = 0.99
 ALLOWED_MISS_RATE = 0.001
-FIRST_STEPS = 4603
-"""The fewest steps that can show a miss rate of at most 0.001 at 99 % confidence: all of them in time."""
-
 MOST_STEPS = 20_000
 
 

@@ -73,10 +73,6 @@ class Trained:
     def skill(self) -> float:
         return skill(self.losses["model"], self.losses["constant"], self.losses["least"])
 
-    @property
-    def stateless_skill(self) -> float:
-        return skill(self.losses["stateless"], self.losses["constant"], self.losses["least"])
-
     def _outputs(self, inputs: np.ndarray, *, reset_each_frame: bool) -> np.ndarray:
         return np.stack([oracle.evaluate(self.model, item, reset_each_frame=reset_each_frame) for item in inputs])
 

@@ -5,7 +5,7 @@ from .faults import Fault, InvalidModel, Note, Report
 from .grammar import Model, identical
 from .message import format_report
 from .numeric_classes import numeric_class, numeric_classes
-from .oracle import UnsupportedByOracle, evaluate
+from .oracle import evaluate
 from .specs import check_spec
 from .validate import read, validate_bytes, validate_file
 from .write import dumps
@@ -18,7 +18,6 @@ __all__ = [
     "Model",
     "Note",
     "Report",
-    "UnsupportedByOracle",
     "budget",
     "check_spec",
     "dumps",

@@ -37,23 +37,20 @@ class Value:
 class Judgement:
     """What became of outputs under a budget. Frames and outputs are counted from 0.
 
-    error_in_budgets is the largest error as a part of its bound, of both bounds (ok: at most 1). worst_frame is where
-    the elementwise bound is used up most; first_bad_frame and first_bad_output are None if ok. expected and got,
-    error_ulp (in float32 units in the last place) and neighbours are of the first bad output, or of the worst if ok.
+    error_in_budgets is the largest error as a part of its bound, of both bounds (ok: at most 1). first_bad_frame and
+    first_bad_output are None if ok. expected and got, error_ulp (in float32 units in the last place) and neighbours
+    are of the first bad output, or of the worst if ok.
     """
 
     ok: bool
-    chaotic: bool
     error_in_budgets: float
     error: float
-    worst_frame: int | None
     first_bad_frame: int | None
     first_bad_output: int | None
     expected: float | None
     got: float | None
     error_ulp: float | None
     neighbours: tuple[Value, ...]
-    message: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,14 +81,11 @@ def budget(
     frames: np.ndarray,
     numeric_class: str = "f32",
     seed: int = 0,
-    *,
-    runs: int = RUNS,
-    reset_each_frame: bool = False,
 ) -> Budget:
     """The budget of a model for frames [T, in] from zero state. Raises ValueError for an unknown numeric class."""
     kind = find_class(numeric_class)
-    arithmetic = MonteCarlo(runs, kind.unit_roundoff, seed)
-    outputs = run(kind.transform(model), frames, arithmetic, reset_each_frame=reset_each_frame)
+    arithmetic = MonteCarlo(RUNS, kind.unit_roundoff, seed)
+    outputs = run(kind.transform(model), frames, arithmetic)
     reference = outputs[0]
     with np.errstate(over="ignore", invalid="ignore"):
         spread = np.sqrt(np.mean(np.square(outputs[1:] - reference), axis=0))
@@ -118,7 +112,7 @@ def _rms(values: np.ndarray) -> float:
 
 def _judge(budget: Budget, got: np.ndarray) -> Judgement:
     if not got.size:
-        return Judgement(True, budget.chaotic, 0.0, 0.0, None, None, None, None, None, None, (), "no frames")
+        return Judgement(True, 0.0, 0.0, None, None, None, None, None, ())
     with np.errstate(invalid="ignore", over="ignore"):
         error = np.abs(got - budget.reference)
         used = error / budget.bound
@@ -135,20 +129,16 @@ def _judge(budget: Budget, got: np.ndarray) -> Judgement:
     shown = worst if place is None else place
     frame, output = int(shown[0]), int(shown[1])
     expected, value = float(budget.reference[frame, output]), float(got[frame, output])
-    in_budgets = float(max(used.max(), rms_used))
     return Judgement(
         ok=place is None,
-        chaotic=budget.chaotic,
-        error_in_budgets=in_budgets,
+        error_in_budgets=float(max(used.max(), rms_used)),
         error=float(error[worst]) if np.isfinite(error[worst]) else float("inf"),
-        worst_frame=int(worst[0]),
         first_bad_frame=None if place is None else frame,
         first_bad_output=None if place is None else output,
         expected=expected,
         got=value,
         error_ulp=_ulps(expected, value),
         neighbours=_neighbours(budget.reference, got, frame, output),
-        message=_message(place, frame, output, expected, value, in_budgets, bool(len(bad))),
     )
 
 
@@ -164,15 +154,3 @@ def _neighbours(reference: np.ndarray, got: np.ndarray, frame: int, output: int)
     places = [(frame, o) for o in range(output - 2, output + 3)] + [(f, output) for f in (frame - 1, frame + 1)]
     inside = [(f, o) for f, o in places if (f, o) != (frame, output) and 0 <= f < frames and 0 <= o < outputs]
     return tuple(Value(f, o, float(reference[f, o]), float(got[f, o])) for f, o in inside)
-
-
-def _message(
-    place: tuple | None, frame: int, output: int, expected: float, got: float, in_budgets: float, elementwise: bool
-) -> str:
-    if place is None:
-        return f"within the budget: the largest error is {in_budgets:.2g} of it"
-    where = f"out[{frame}][{output}] = {got:.9g}, but should be {expected:.9g}"
-    if not np.isfinite(got):
-        return f"{where}: not a finite number"
-    which = "" if elementwise else ", the error over all frames together"
-    return f"{where}: {in_budgets:.3g} times the error budget{which}"

@@ -1,17 +1,19 @@
 """What the evaluators of all layer types share: the activations and the affine map, with their rounding errors."""
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
 from .arithmetic import EXP, OPERATION, SIGMOID, TANH, Arithmetic
 
 
-class Evaluator:
+class Evaluator(ABC):
     """A layer that maps chunks of frames in order. `width` is the most floats that it holds per frame and run."""
 
     width: int
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+    @abstractmethod
+    def __call__(self, x: np.ndarray) -> np.ndarray: ...
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:

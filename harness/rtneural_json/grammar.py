@@ -3,6 +3,7 @@
 All arrays are float32, read-only, and stand in the file's own axis order (`[in][out]`), which is not PyTorch's.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,19 +15,19 @@ ACTIVATIONS = ("tanh", "relu", "sigmoid", "softmax", "elu")
 MAX_SIZE = 2**20
 
 
-class Layer:
+class Layer(ABC):
     """What all layer classes share: sizes in floats per frame, and the arrays that `weights` holds."""
 
     type: str
     array_names: ClassVar[tuple[str, ...]] = ()
 
     @property
-    def input_size(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def input_size(self) -> int: ...
 
     @property
-    def output_size(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def output_size(self) -> int: ...
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
@@ -132,14 +133,13 @@ def conv2d_features_out(features_in: int, kernel_size: int, stride: int, padding
 
 
 @dataclass(frozen=True, eq=False)
-class Gru(Layer):
-    """kernel [in, 3H], recurrent [H, 3H], bias [2, 3H]; gates z, r, h; bias row 0 is the input's, row 1 the state's."""
+class Recurrent(Layer):
+    """What gru and lstm share: kernel [in, gates · H], recurrent [H, gates · H], and a bias."""
 
     array_names: ClassVar = ("kernel", "recurrent", "bias")
     kernel: np.ndarray
     recurrent: np.ndarray
     bias: np.ndarray
-    type: str = "gru"
 
     @property
     def input_size(self) -> int:
@@ -151,22 +151,17 @@ class Gru(Layer):
 
 
 @dataclass(frozen=True, eq=False)
-class Lstm(Layer):
-    """kernel [in, 4H], recurrent [H, 4H], bias [4H]; gates i, f, c, o."""
+class Gru(Recurrent):
+    """Gates z, r, h; bias [2, 3H], of which row 0 is the input's and row 1 the state's."""
 
-    array_names: ClassVar = ("kernel", "recurrent", "bias")
-    kernel: np.ndarray
-    recurrent: np.ndarray
-    bias: np.ndarray
+    type: str = "gru"
+
+
+@dataclass(frozen=True, eq=False)
+class Lstm(Recurrent):
+    """Gates i, f, c, o; bias [4H]."""
+
     type: str = "lstm"
-
-    @property
-    def input_size(self) -> int:
-        return self.kernel.shape[0]
-
-    @property
-    def output_size(self) -> int:
-        return self.recurrent.shape[0]
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,6 @@ class NumericClass:
     name: str
     meaning: str
     weights: str
-    activations: str
     unit_roundoff: float
 
     def transform(self, model: Model) -> Model:

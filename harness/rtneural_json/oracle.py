@@ -14,10 +14,6 @@ from .grammar import Model
 _CHUNK_NUMBERS = 2**21
 
 
-class UnsupportedByOracle(NotImplementedError):
-    """A layer type that the oracle has no formula for."""
-
-
 def evaluate(model: Model, frames: np.ndarray, *, reset_each_frame: bool = False) -> np.ndarray:
     """The outputs [T, out] (float64) for frames [T, in], from zero state, the state carried from frame to frame.
 
@@ -32,7 +28,7 @@ def run(model: Model, frames: np.ndarray, arithmetic: Arithmetic, *, reset_each_
     frames = np.asarray(frames)
     if frames.ndim != 2 or frames.shape[1] != model.input_size:
         raise ValueError(f"frames must have shape [T, {model.input_size}], not {list(frames.shape)}")
-    layers = [_evaluator(layer, arithmetic, reset_each_frame) for layer in model.layers]
+    layers = [cells.EVALUATORS[type(layer)](layer, arithmetic, reset_each_frame) for layer in model.layers]
     widest = max(model.input_size, *(max(layer.width for layer in layers), 1))
     chunk = max(1, _CHUNK_NUMBERS // (arithmetic.runs * widest))
     parts = []
@@ -45,10 +41,3 @@ def run(model: Model, frames: np.ndarray, arithmetic: Arithmetic, *, reset_each_
                 x = layer(x)
             parts.append(x)
     return np.concatenate(parts, axis=1) if parts else np.empty((arithmetic.runs, 0, model.output_size))
-
-
-def _evaluator(layer: object, arithmetic: Arithmetic, reset_each_frame: bool) -> "cells.Evaluator":
-    make = cells.EVALUATORS.get(type(layer))
-    if make is None:
-        raise UnsupportedByOracle(f"the oracle has no formula for {type(layer).__name__} layers")
-    return make(layer, arithmetic, reset_each_frame)

@@ -31,26 +31,27 @@ _BINARY = (
 _EXPORT_HINT = "export the model to RTNeural JSON first"
 
 
-class DecimalFloat(float):
-    """A number that remembers its decimal text, kept only when the rounding to float32 hangs on it."""
+class _Literal(float):
+    """A number that remembers its text."""
 
     __slots__ = ("text",)
 
-    def __new__(cls, text: str) -> "DecimalFloat":  # noqa: PYI034 (typing.Self comes with 3.11)
+    def __new__(cls, text: str) -> "_Literal":  # noqa: PYI034 (typing.Self comes with 3.11)
         number = super().__new__(cls, text)
         number.text = text
         return number
 
 
-class NonFiniteLiteral(float):
+class DecimalFloat(_Literal):
+    """A decimal number, kept only when the rounding to float32 hangs on its text."""
+
+    __slots__ = ()
+
+
+class NonFiniteLiteral(_Literal):
     """NaN, Infinity or -Infinity, which Python's parser takes and JSON doesn't have."""
 
-    __slots__ = ("text",)
-
-    def __new__(cls, text: str) -> "NonFiniteLiteral":  # noqa: PYI034 (as above)
-        number = super().__new__(cls, text)
-        number.text = text
-        return number
+    __slots__ = ()
 
 
 class ObjectWithDuplicates(dict):

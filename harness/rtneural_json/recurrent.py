@@ -3,6 +3,8 @@
 Run 0 goes first and alone: its hidden states give the magnitudes of the rounding errors of the others.
 """
 
+from abc import abstractmethod
+
 import numpy as np
 
 from . import grammar
@@ -18,7 +20,7 @@ class _Recurrent(Evaluator):
 
     states: int
 
-    def __init__(self, layer: grammar.Lstm | grammar.Gru, arithmetic: Arithmetic, reset_each_frame: bool) -> None:
+    def __init__(self, layer: grammar.Recurrent, arithmetic: Arithmetic, reset_each_frame: bool) -> None:
         self.kernel, self.recurrent = layer.kernel.astype(np.float64), layer.recurrent.astype(np.float64)
         self.bias = layer.bias.astype(np.float64)
         self.arithmetic, self.forget = arithmetic, reset_each_frame
@@ -44,18 +46,18 @@ class _Recurrent(Evaluator):
         return outputs
 
     @property
-    def input_bias(self) -> np.ndarray:
-        raise NotImplementedError
+    @abstractmethod
+    def input_bias(self) -> np.ndarray: ...
 
+    @abstractmethod
     def _noise(self, x: np.ndarray, hidden: np.ndarray, driven: np.ndarray) -> tuple[np.ndarray, ...]:
         """Perturbations [runs - 1, frames, …], from the inputs, hidden states in front, and W x + b of run 0."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _steps(
         self, driven: np.ndarray, state: list[np.ndarray], noise: tuple[np.ndarray, ...] | None
     ) -> tuple[np.ndarray, list[np.ndarray]]:
         """Outputs [runs, frames, H] and the state behind the last frame."""
-        raise NotImplementedError
 
     def _factor(self, frames: int, columns: int, strength: float | np.ndarray) -> np.ndarray:
         return self.arithmetic.factor((frames, columns), strength)[1:]

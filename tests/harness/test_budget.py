@@ -46,7 +46,7 @@ def test_correct_float32_is_never_accused(drawn, family):
     for model, frames, allowed in drawn[family]:
         for order in ORDERS:
             judgement = allowed.judge(Plain(model, order).process(frames))
-            assert judgement.ok, judgement.message
+            assert judgement.ok, judgement
             assert judgement.error_in_budgets < 0.6
 
 
@@ -97,11 +97,10 @@ def test_one_wrong_output_at_one_frame_is_found(lstm):
     outputs[40, 1] *= np.float32(1.0001)
     judgement = allowed.judge(outputs)
     assert not judgement.ok
-    assert (judgement.first_bad_frame, judgement.first_bad_output, judgement.worst_frame) == (40, 1, 40)
+    assert (judgement.first_bad_frame, judgement.first_bad_output) == (40, 1)
     assert judgement.got == pytest.approx(judgement.expected * 1.0001, rel=1e-6)
     assert 1e-4 / 2**-23 * 0.9 < judgement.error_ulp < 2e-4 / 2**-23 * 1.1
     assert {(v.frame, v.output) for v in judgement.neighbours} == {(40, 0), (39, 1), (41, 1)}
-    assert judgement.message.startswith("out[40][1] = ")
 
 
 def test_first_bad_is_first_in_time(lstm):
@@ -111,7 +110,7 @@ def test_first_bad_is_first_in_time(lstm):
     outputs[20:] += np.float32(1e-3)
     outputs[50] += np.float32(1)
     judgement = allowed.judge(outputs)
-    assert (judgement.first_bad_frame, judgement.worst_frame) == (20, 50)
+    assert judgement.first_bad_frame == 20
 
 
 def test_a_small_error_everywhere_is_found_by_its_rms(lstm):
@@ -122,7 +121,6 @@ def test_a_small_error_everywhere_is_found_by_its_rms(lstm):
     assert not judgement.ok
     assert judgement.error_in_budgets > 1
     assert judgement.first_bad_frame is not None
-    assert "all frames together" in judgement.message
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -135,7 +133,6 @@ def test_numbers_that_are_not_finite_fail(lstm, value):
     assert not judgement.ok
     assert (judgement.first_bad_frame, judgement.first_bad_output) == (12, 0)
     assert judgement.error_in_budgets == np.inf
-    assert "not a finite number" in judgement.message
 
 
 def test_outputs_of_another_shape_are_refused(lstm):
@@ -173,7 +170,7 @@ def test_errors_may_add_up_where_a_signal_stands_still():
     model = Model(2, (wide, total, g.Lstm(kernel, np.zeros((1, 4), np.float32), bias)))
     frames = signals.burst_then_silence(2000, 2, burst=20, seed=1)
     judgement = budget(model, frames).judge(Plain(model).process(frames))
-    assert judgement.ok, judgement.message
+    assert judgement.ok, judgement
     assert judgement.error_in_budgets < 0.6
 
 
@@ -184,7 +181,7 @@ def test_sums_may_begin_at_a_large_bias():
     model = Model(100, (g.Dense(kernel, np.full(5, 0.7, np.float32)),))
     frames = signals.noise(64, 100, seed=1)
     judgement = budget(model, frames).judge(Plain(model, "bias first").process(frames))
-    assert judgement.ok, judgement.message
+    assert judgement.ok, judgement
 
 
 def test_silence_behind_a_burst_is_judged_fairly():
