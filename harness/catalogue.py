@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from . import toml
 from .paths import CONFORMANCE
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 LEVELS = ("MUST", "SHOULD")
 ROLES = ("trainer", "exporter", "loader", "pipeline")
@@ -56,7 +51,7 @@ def load(folder: Path = CONFORMANCE / "requirements") -> Mapping[str, Requiremen
     """
     requirements: dict[str, Requirement] = {}
     for path in sorted(folder.glob("*.toml")):
-        for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("requirement", []):
+        for entry in toml.loads(path.read_text(encoding="utf-8")).get("requirement", []):
             requirement = _parse(entry, path)
             if requirement.id in requirements:
                 raise InvalidCatalogue(f"{path}: {requirement.id} is defined twice; ids are unique over all classes")

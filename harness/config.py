@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-from . import catalogue
+from . import catalogue, toml
 
 PROFILES = ("smoke", "ci", "nightly")
 
@@ -149,8 +143,8 @@ def checked_classes(names: Iterable[str], where: str) -> tuple[str, ...]:
 
 def _table(path: Path) -> Mapping[str, Any] | None:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        document = toml.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, toml.TOMLDecodeError) as error:
         raise InvalidConfig(f"{path}: expected TOML, found: {error}") from None
     if path.name == "pyproject.toml":
         return document.get("tool", {}).get("rtconform")

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .measure.step import AUDIO, gather
+from . import five_models
+from .five_models import AUDIO
+from .measure.step import gather
 from .paths import FIXTURES
 from .rtneural_json import oracle
 from .rtneural_json.budget import Budget, budget
@@ -47,10 +49,9 @@ def recording() -> np.ndarray:
 @lru_cache(maxsize=8)
 def flow_outputs(folder: Path) -> dict[str, np.ndarray]:
     """The oracle's outputs `[T, out]` of each of the five models of a folder over the recordings, by name."""
-    specs = _specs()
     values = {AUDIO: recording()}
-    for stage in specs["flow"]:
-        case = ModelCase(stage["model"], folder / specs["models"][stage["model"]]["file"])
+    for stage in five_models.flow():
+        case = ModelCase(stage["model"], folder / five_models.specs()[stage["model"]]["file"])
         values[stage["model"]] = oracle.evaluate(case.model, gather(stage["inputs"], values))
     return values
 
@@ -60,15 +61,14 @@ def flow_inputs(case: ModelCase) -> np.ndarray:
 
     Raises KeyError for a file that is none of the five.
     """
-    specs = _specs()
-    name = next(name for name, model in specs["models"].items() if model["file"] == case.path.name)
-    stage = next(stage for stage in specs["flow"] if stage["model"] == name)
+    name = next(name for name, model in five_models.specs().items() if model["file"] == case.path.name)
+    stage = next(stage for stage in five_models.flow() if stage["model"] == name)
     return gather(stage["inputs"], flow_outputs(case.path.parent))
 
 
 def is_one_of_five(case: ModelCase) -> bool:
     """Whether a file has the name of one of the five models, and the other four lie beside it."""
-    files = {model["file"] for model in _specs()["models"].values()}
+    files = {model["file"] for model in five_models.specs().values()}
     return case.path.name in files and all((case.path.parent / file).is_file() for file in files)
 
 
@@ -78,8 +78,3 @@ def activation_case(activation: str, channels: int, folder: Path) -> ModelCase:
     layer = {"type": "activation", "activation": activation, "shape": [None, None, channels], "weights": []}
     path.write_text(json.dumps({"in_shape": [None, None, channels], "layers": [layer]}), encoding="utf-8")
     return ModelCase(activation, path)
-
-
-@lru_cache(maxsize=1)
-def _specs() -> dict:
-    return json.loads((FIXTURES / "models" / "specs.json").read_text(encoding="utf-8"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from . import five_models
 from .implementations.module_ref import ModuleRef
-from .paths import FIXTURES
 
 ZOO_FOLDER = Path(__file__).parent / "torch_zoo"
 BLAMED = "blamed"
@@ -76,18 +75,22 @@ UNSUPPORTED_NAMES = (
 )
 
 
+def of_zoo(name: str) -> ExportCase:
+    """A module of the zoo by its name there."""
+    return ExportCase(name, "make", {"name": name, "seed": 7})
+
+
 def expressible() -> list[ExportCase]:
     """Small modules of every kind, and the five reference models."""
-    cases = [ExportCase(name, "make", {"name": name, "seed": 7}) for name in EXPRESSIBLE_NAMES]
-    specs = json.loads((FIXTURES / "models" / "specs.json").read_text(encoding="utf-8"))
-    for name, model in specs["models"].items():
+    cases = [of_zoo(name) for name in EXPRESSIBLE_NAMES]
+    for name, model in five_models.specs().items():
         cases.append(ExportCase(name.lower(), "make_stack", {"layers": model["layers"], "seed": 7}))
     return cases
 
 
 def unsupported() -> list[ExportCase]:
     """Modules that must be refused, the part called `blamed` being to blame."""
-    return [ExportCase(name, "make", {"name": name, "seed": 7}) for name in UNSUPPORTED_NAMES]
+    return [of_zoo(name) for name in UNSUPPORTED_NAMES]
 
 
 def float64_outputs(module: Any, frames: np.ndarray) -> np.ndarray:

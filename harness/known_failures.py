@@ -6,19 +6,13 @@ listed still fail, and a listed case that passes is an unexpected pass.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-from . import catalogue
+from . import catalogue, toml
 from .verdicts import Verdict
 
 KEYS = ("id", "implementation", "cases", "valid_for", "reason", "link")
@@ -70,8 +64,8 @@ def load(path: Path | None, *, reasons_required: bool = True) -> tuple[KnownFail
     if path is None or not path.exists():
         return ()
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        document = toml.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, toml.TOMLDecodeError) as error:
         raise InvalidKnownFailures(f"{path}: expected TOML, found: {error}") from None
     entries = enumerate(document.get("known_failure", []), 1)
     return tuple(_parse(entry, f"{path}, entry {number}", reasons_required) for number, entry in entries)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from .paths import FIXTURES
+from . import five_models
 from .rtneural_json import InvalidModel, Model, read
 
-SMALL = FIXTURES / "models" / "small"
+SMALL = five_models.FOLDER / "small"
 LARGE_BYTES = 250_000
 SMOKE = ("activation-softmax", "dense-activations", "dense-wide", "lstm", "lstm-dense")
 """The small models that stand for all of them in the smoke profile."""
@@ -85,10 +84,9 @@ def stored_cases(group: str) -> list[ModelCase]:
     return cases
 
 
-def five_cases(folder: Path = FIXTURES / "models") -> list[ModelCase]:
+def five_cases(folder: Path = five_models.FOLDER) -> list[ModelCase]:
     """The five reference models in the order of their data flow; those whose file is in the folder."""
-    specs = json.loads((FIXTURES / "models" / "specs.json").read_text(encoding="utf-8"))
-    files = [folder / specs["models"][step["model"]]["file"] for step in specs["flow"]]
+    files = [folder / five_models.specs()[stage["model"]]["file"] for stage in five_models.flow()]
     return [ModelCase(path.stem, path) for path in files if path.is_file()]
 
 

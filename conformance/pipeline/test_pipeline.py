@@ -5,14 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from rtconform.harness import expected
+from rtconform.harness import expected, five_models
 from rtconform.harness.judging import check, check_outputs
 from rtconform.harness.measure import pipeline as driving
 from rtconform.harness.rtneural_json import read
 from rtconform.harness.rtneural_json.budget import budget
 
 FRAMES = 96
-NAMES = tuple(driving.SPECS)
+NAMES = tuple(five_models.specs())
 each_model = pytest.mark.parametrize("name", driving.each_model())
 
 
@@ -37,7 +37,7 @@ def test_each_model_is_fed_as_documented(pipeline, name, tmp_path, rtc_config):
     with pipeline.open(folder) as session:
         results = driving.drive(session, audio)
     driving.check_ids(results, range(FRAMES))
-    check_model(results, audio, name, folder / driving.SPECS[name]["file"], rtc_config.seed)
+    check_model(results, audio, name, folder / five_models.specs()[name]["file"], rtc_config.seed)
 
 
 @pytest.mark.requirement("PIP-EACH-FRAME-ONCE")
@@ -60,7 +60,7 @@ def test_each_frame_gives_one_result(pipeline, tmp_path):
 def test_missing_model_falls_back(pipeline, name, damage, tmp_path):
     """One file gone or cut: its fallback, flagged; the other four as if nothing had happened."""
     folder = driving.model_folder(tmp_path)
-    file = folder / driving.SPECS[name]["file"]
+    file = folder / five_models.specs()[name]["file"]
     text = file.read_bytes()
     file.unlink() if damage == "missing" else file.write_bytes(text[: len(text) // 2])
     with pipeline.open(folder) as session:
@@ -88,7 +88,7 @@ def test_broken_file_leaves_the_old_model_playing(pipeline, name, tmp_path):
     driving.check_ids(undisturbed, range(FRAMES))
     with pipeline.open(folder) as session:
         results = driving.drive(session, audio[:40])
-        (folder / driving.SPECS[name]["file"]).write_text('{"in_shape": [null, null, 128], "layers": [')
+        (folder / five_models.specs()[name]["file"]).write_text('{"in_shape": [null, null, 128], "layers": [')
         session.reload(name)
         results += driving.drive(session, audio[40:], first_id=40)
     driving.check_ids(results, range(FRAMES))
@@ -101,7 +101,7 @@ def test_broken_file_leaves_the_old_model_playing(pipeline, name, tmp_path):
 def test_reloaded_model_plays_from_reset(pipeline, name, tmp_path, rtc_config):
     """The last layer's bias moved: the new numbers, from reset state, from the reload on."""
     folder = driving.model_folder(tmp_path)
-    file = folder / driving.SPECS[name]["file"]
+    file = folder / five_models.specs()[name]["file"]
     audio = audio_frames(FRAMES)
     with pipeline.open(folder) as session:
         driving.drive(session, audio[:40])

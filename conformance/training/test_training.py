@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from rtconform.harness import five_models
 from rtconform.harness.judging import check, check_refused
 from rtconform.harness.measure import training
 from rtconform.harness.rtneural_json.specs import check_spec
@@ -22,7 +23,7 @@ LEAST_LOSS_OF_STATE = 0.05
 
 QUICK = "DynamicsEngine"
 
-all_models = pytest.mark.parametrize("name", list(training.SPECS))
+all_models = pytest.mark.parametrize("name", list(five_models.specs()))
 recurrent_models = pytest.mark.parametrize("name", RECURRENT)
 
 
@@ -54,7 +55,7 @@ def test_layers_and_parameters_are_those_of_the_specification(runs, name):
     model = runs(name).model
     faults = [str(fault) for fault in check_spec(model, name)]
     check(not faults, f"{name} is not what its specification says", faults=faults)
-    expected = training.SPECS[name]["parameters_rtneural"]
+    expected = five_models.specs()[name]["parameters_rtneural"]
     check(model.parameters == expected, "another number of parameters", expected=expected, got=model.parameters)
 
 
@@ -66,7 +67,7 @@ def test_model_beats_the_best_constant(runs, name, measure):
     measure(
         "training",
         model=name,
-        loss_name=training.SPECS[name]["loss"],
+        loss_name=five_models.specs()[name]["loss"],
         validation_loss=trained.losses["model"],
         constant_loss=trained.losses["constant"],
         shuffled_validation_loss=shuffled.losses["model"],

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import typer
 
-from ..paths import FIXTURES
+from .. import five_models
 from . import single
 
 GATES = {"lstm": 4, "gru": 3}
@@ -15,7 +14,7 @@ GATES = {"lstm": 4, "gru": 3}
 
 def specs() -> None:
     """Prints sizes, parameters per layer, bytes in float32, the sum, and the published totals that are errata."""
-    document = json.loads((FIXTURES / "models" / "specs.json").read_text(encoding="utf-8"))
+    document = five_models.document()
     for name, model in document["models"].items():
         count = model["parameters_torch"]
         typer.echo(f"{name}: {model['input_size']} → {model['output_size']}, {count:,} parameters, {count * 4:,} bytes")

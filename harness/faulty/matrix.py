@@ -7,18 +7,12 @@ declared and met by at least one known-bad.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-from .. import catalogue, messages
+from .. import catalogue, messages, toml
 from ..implementations.host import find_host
 from ..verdicts import Verdict
 
@@ -70,7 +64,7 @@ class Matrix:
 
 def load(path: Path = LIST) -> list[Entry]:
     """The good implementations and the known-bads, in the order of the file."""
-    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    document = toml.loads(path.read_text(encoding="utf-8"))
     entries = []
     for record in (*document["good"], *document["known_bad"]):
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}

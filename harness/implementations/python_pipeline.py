@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from ..five_models import AUDIO_SIZE
 from .errors import ImplementationError, ProtocolViolation
 from .protocols import Declaration
 from .roles import PipelineImplementation, PipelineSession
 from .user_code import as_array, as_values, member
-
-FEATURES = 128
 
 
 class PythonPipelineSession(PipelineSession):
@@ -35,8 +34,8 @@ class PythonPipelineSession(PipelineSession):
 
     def submit(self, frame_id: int, audio: np.ndarray) -> None:
         audio = np.array(audio, dtype=np.float32)
-        if audio.shape != (FEATURES,):
-            raise ValueError(f"audio must have the shape [{FEATURES}], not {list(audio.shape)}")
+        if audio.shape != (AUDIO_SIZE,):
+            raise ValueError(f"audio must have the shape [{AUDIO_SIZE}], not {list(audio.shape)}")
         self._ask("submit", frame_id, audio)
 
     def poll(self) -> list[dict[str, Any]]:

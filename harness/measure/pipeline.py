@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -12,16 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from .. import five_models
+from ..five_models import AUDIO
 from ..judging import check
-from ..paths import FIXTURES
-from .step import AUDIO, gather
+from .step import gather
 
 PATIENCE_SECONDS = 3.0
 """How long to wait for the next result before the rest counts as lost."""
-
-_DOCUMENT = json.loads((FIXTURES / "models" / "specs.json").read_text(encoding="utf-8"))
-SPECS: Mapping[str, Mapping[str, Any]] = _DOCUMENT["models"]
-FLOW: Sequence[Mapping[str, Any]] = _DOCUMENT["flow"]
 
 
 class ModelName(str):
@@ -31,18 +27,18 @@ class ModelName(str):
 
     @property
     def beyond_smoke(self) -> bool:
-        return self not in ("EmotionRecognizer", "DynamicsEngine")
+        return self not in five_models.SMOKE
 
 
 def each_model() -> list[ModelName]:
     """The five, to parametrise a test with."""
-    return [ModelName(name) for name in SPECS]
+    return [ModelName(name) for name in five_models.specs()]
 
 
 def model_folder(folder: Path) -> Path:
     """A copy of the five stored models that a test may damage."""
-    for model in SPECS.values():
-        shutil.copy(FIXTURES / "models" / model["file"], folder)
+    for model in five_models.specs().values():
+        shutil.copy(five_models.FOLDER / model["file"], folder)
     return folder
 
 
@@ -75,14 +71,14 @@ def outputs_of(results: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
 
 def inputs_of(results: Sequence[Mapping[str, Any]], audio: np.ndarray, name: str) -> np.ndarray:
     """What the data flow feeds one model `[T, in]`, given what the pipeline's own earlier stages put out."""
-    stage = next(stage for stage in FLOW if stage["model"] == name)
+    stage = next(stage for stage in five_models.flow() if stage["model"] == name)
     sources = {source["from"] for source in stage["inputs"]} - {AUDIO}
     return gather(stage["inputs"], {AUDIO: audio, **{source: outputs_of(results, source) for source in sources}})
 
 
 def fallback_of(name: str) -> np.ndarray:
     """The documented outputs `[out]` of a model that is missing, broken or switched off."""
-    model = SPECS[name]
+    model = five_models.specs()[name]
     values = np.full(model["output_size"], model["fallback"]["fill"], np.float32)
     if "one_hot" in model["fallback"]:
         values[model["fallback"]["one_hot"]] = 1.0

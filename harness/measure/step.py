@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..paths import FIXTURES
+from .. import five_models
+from ..five_models import AUDIO
 from ..selection import ModelCase
-
-AUDIO = "audio"
 
 
 @dataclass(frozen=True)
@@ -37,11 +35,11 @@ class Step:
 
 def step_of(cases: Sequence[ModelCase]) -> Step:
     """The five-model step when the cases are the five models, else each model by itself on its own inputs."""
-    specs = json.loads((FIXTURES / "models" / "specs.json").read_text(encoding="utf-8"))
     by_file = {case.path.name: case for case in cases}
-    files = {name: model["file"] for name, model in specs["models"].items()}
+    files = {name: model["file"] for name, model in five_models.specs().items()}
     if set(files.values()) <= by_file.keys():
-        return Step({name: by_file[file] for name, file in files.items()}, tuple(specs["flow"]), 128)
+        models = {name: by_file[file] for name, file in files.items()}
+        return Step(models, tuple(five_models.flow()), five_models.AUDIO_SIZE)
     models = {case.name: case for case in cases}
     flow = tuple(
         {"model": name, "inputs": [{"from": AUDIO, "begin": 0, "end": case.model.input_size}]}

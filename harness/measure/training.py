@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import five_models
 from ..judging import check
 from ..paths import FIXTURES
 from ..rtneural_json import InvalidModel, Model, oracle, read
@@ -22,7 +23,6 @@ from .losses import LOSSES, best_constant, skill
 from .shuffled_labels import shuffle_labels
 
 BASE: Mapping[str, Any] = json.loads(Path(__file__).with_name("training.json").read_text(encoding="utf-8"))
-SPECS: Mapping[str, Any] = json.loads((FIXTURES / "models" / "specs.json").read_text(encoding="utf-8"))["models"]
 TIMEOUT_SECONDS = 900.0
 
 
@@ -60,7 +60,7 @@ class Trained:
     def losses(self) -> Mapping[str, float]:
         """Losses on the held-out items: `model`, `stateless` (state cleared at each frame), `constant`, `least`."""
         inputs, targets = self.held_out
-        loss = LOSSES[SPECS[self.name]["loss"]]
+        loss = LOSSES[five_models.specs()[self.name]["loss"]]
         constant = np.broadcast_to(best_constant(targets), targets.shape)
         return {
             "model": loss(self._outputs(inputs, reset_each_frame=False), targets),
@@ -82,7 +82,7 @@ _runs: dict[tuple[str, str], tuple[Path, Mapping[str, Any]]] = {}
 
 def names(profile: str) -> list[str]:
     """The models that a profile trains: one recurrent and one feed-forward for smoke, else all five."""
-    return ["EmotionRecognizer", "DynamicsEngine"] if profile == "smoke" else list(SPECS)
+    return list(five_models.SMOKE if profile == "smoke" else five_models.specs())
 
 
 def length(profile: str) -> dict[str, int]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import five_models
 from ..measure.statistics import Percentiles
-from ..paths import FIXTURES
 from ..records import Run
 from .text import number, visible
 
@@ -177,8 +176,7 @@ def trainings(run: Run) -> list[TrainingFigure]:
 
 
 def _reference_models() -> set[str]:
-    specs = json.loads((FIXTURES / "models" / "specs.json").read_text(encoding="utf-8"))
-    return {Path(model["file"]).stem for model in specs["models"].values()}
+    return {Path(model["file"]).stem for model in five_models.specs().values()}
 
 
 def _of_kind(run: Run, kind: str) -> Iterable[Mapping[str, Any]]:

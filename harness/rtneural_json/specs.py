@@ -1,19 +1,11 @@
 """Whether a valid file is the model that it is said to be: comparison with fixtures/models/specs.json."""
 
 import difflib
-import functools
-import json
 
-from .. import paths
+from .. import five_models
 from . import grammar
 from .faults import Fault, describe
 from .grammar import Model
-
-
-@functools.cache
-def specs() -> dict[str, dict]:
-    """The model specs by name, as fixtures/models/specs.json has them."""
-    return json.loads((paths.FIXTURES / "models" / "specs.json").read_text(encoding="utf-8"))["models"]
 
 
 def check_spec(model: Model, spec_name: str) -> tuple[Fault, ...]:
@@ -22,7 +14,7 @@ def check_spec(model: Model, spec_name: str) -> tuple[Fault, ...]:
     A fused activation and one in a layer of its own are the same model. Raises ValueError, with the nearest valid name,
     for an unknown spec.
     """
-    known = specs()
+    known = five_models.specs()
     if spec_name not in known:
         near = difflib.get_close_matches(spec_name.lower(), {name.lower() for name in known}, n=1)
         nearest = next((f"; did you mean {name}?" for name in known if near and name.lower() == near[0]), "")
