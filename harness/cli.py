@@ -45,7 +45,7 @@ def _root() -> None:
 
 
 def main() -> None:
-    """The console script. An error of the user's is one message on standard error and exit code 2."""
+    """The console script."""
     app(prog_name="rtconform")
 
 

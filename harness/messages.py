@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
@@ -31,9 +32,9 @@ def reproduce_command(item: str, role: str, connection: str, options: Mapping[st
 
 
 def import_folders(connection: str) -> str:
-    """PYTHONPATH with absolute folders; for py: with the working folder, from which it may have been imported."""
+    """PYTHONPATH with absolute folders; for Python objects with the working folder, where they may have come from."""
     folders = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
-    folders += [str(Path.cwd())] if connection.startswith("py:") and "rtconform." not in connection else []
+    folders += [str(Path.cwd())] if re.search(r"\bpy:(?!rtconform\.)", connection) else []
     return os.pathsep.join(dict.fromkeys(str(Path(folder).resolve()) for folder in folders))
 
 
@@ -70,15 +71,7 @@ def evidence_lines(evidence: Mapping[str, Any]) -> Iterable[str]:
     """The evidence in lines: the bad place first, then everything else by name."""
     shown = {"gdb"}
     if "first_bad_frame" in evidence:
-        shown |= {
-            "first_bad_frame",
-            "first_bad_output",
-            "expected",
-            "got",
-            "error_in_budgets",
-            "error_ulp",
-            "neighbours",
-        }
+        shown |= PLACE
         yield (
             f"at frame {evidence['first_bad_frame']}, output {evidence['first_bad_output']}: "
             f"expected {_number(evidence['expected'])}, got {_number(evidence['got'])} "

@@ -121,4 +121,4 @@ def test_the_installed_package_judges_a_prebuilt_loader(bare, installed):
     done = bare("run", "--loader", f"abi:{library}#good-native", "--class", "numerics", "--profile", "smoke")
     assert done.returncode == 0, done.stdout + done.stderr
     done = bare("run", "--loader", f"abi:{library}#no-such-loader", "--class", "numerics", "--profile", "smoke")
-    assert done.returncode not in (0, 1), done.stdout
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stdout + done.stderr

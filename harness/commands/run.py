@@ -49,9 +49,12 @@ def run(
         "config": config,
         "out": out,
     }
-    if jobs > 1 and not (classes and set(classes) <= set(TIMED_CLASSES)):
-        raise typer.Exit(run_in_two_parts(options, pytest_arguments, jobs))
-    raise typer.Exit(run_suite(options, pytest_arguments))
+    timed = set(classes or TIMED_CLASSES) & set(TIMED_CLASSES)
+    if jobs == 1 or timed == set(classes):
+        raise typer.Exit(run_suite(options, pytest_arguments))
+    if not timed:
+        raise typer.Exit(run_suite(options, [*in_parallel(jobs), *pytest_arguments]))
+    raise typer.Exit(run_in_two_parts(options, pytest_arguments, jobs))
 
 
 def run_in_two_parts(options: dict[str, Any], pytest_arguments: list[str], jobs: int) -> int:

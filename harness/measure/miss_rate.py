@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from ..verdicts import Verdict
 
@@ -64,7 +65,7 @@ def at_most(successes: int, trials: int, rate: float) -> float:
     return math.fsum(math.exp(term) for term in log_terms)
 
 
-def _solve(falling: object) -> float:
+def _solve(falling: Callable[[float], float]) -> float:
     """The root in (0, 1) of a function that falls from above zero to below it."""
     low, high = 0.0, 1.0
     for _ in range(80):

@@ -1,4 +1,4 @@
-"""Percentiles of raw samples: the one definition that gates, bench, comparisons and reports use."""
+"""Percentiles of raw samples: the one definition that is used."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .. import messages
 from ..records import Run
 from ..verdicts import Verdict
 from . import measured, pictures, reading
@@ -37,11 +38,10 @@ TONES = {
 }
 """The colour family of each verdict; those not named are "bad"."""
 
-PLACE = ("first_bad_frame", "first_bad_output", "expected", "got", "error_in_budgets", "error_ulp")
 MODELS_SHOWN = 12
 """Models whose errors stand on the page at once; the others open with one click."""
 
-SHOWN_APART = (*PLACE, "neighbours", "gdb")
+SHOWN_APART = (*messages.PLACE, "gdb")
 
 
 def render(run: Run) -> str:

@@ -74,7 +74,7 @@ def matrix_hint(*shape: int | None) -> Callable[[Shape], str]:
             return ""
         if len(shape) > 1 and found == shape[::-1]:
             return "it stands as torch stores it: transpose it, the input axis comes before the output axis"
-        if len(found) == 3 and found[:1] + found[1:] == (1, *shape):
+        if len(found) == 3 and found == (1, *shape):
             return "one pair of brackets too many"
         if len(shape) == 2 and found == (shape[0] * shape[1],):
             return "the matrix is flattened"

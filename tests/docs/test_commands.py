@@ -25,7 +25,7 @@ from .fences import COMMANDS, blocks
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 NOT_COPIED = (".*", "__pycache__", "build", "rtconform-report", "rtconform-selftest", "*.egg-info")
-# What a session or CI sets, and a reader of the documents doesn't.
+# What CI or a test run sets, and a reader of the documents doesn't.
 NOT_INHERITED = ("PYTEST_", "RTCONFORM_", "CI", "NO_COLOR")
 KEPT = ("RTCONFORM_CACHE", "RTCONFORM_MARCH")
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\((?!https?://)([^)\s]+)\)")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rtconform.harness.implementations import connect
+from rtconform.harness.implementations import Refused, connect
 
 from .fences import blocks
 
@@ -48,5 +48,5 @@ def test_the_lines_of_c_in_the_readme_are_a_loader(tmp_path):
         assert model.process([[1.0], [2.0]]).tolist() == [[1.0], [3.0]]
         model.reset()
         assert model.process([[5.0]]).tolist() == [[5.0]]
-        with pytest.raises(Exception, match="refused"):
+        with pytest.raises(Refused):
             session.load(tmp_path / "missing.json")

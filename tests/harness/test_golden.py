@@ -13,8 +13,6 @@ from rtconform.harness.rtneural_json import budget, read
 SMALL = FIXTURES / "models" / "small"
 STORED = golden.load_goldens()
 
-pytest.importorskip("safetensors")
-
 
 @pytest.fixture
 def made(tmp_path, monkeypatch):

@@ -1,7 +1,6 @@
 """What stands between the record stream and the reports: readings, pictures, and text that is safe to show."""
 
 import math
-import re
 
 import pytest
 
@@ -11,10 +10,6 @@ from rtconform.harness.report.text import digits, memory, one_line, shown, visib
 from rtconform.harness.verdicts import Verdict
 
 from .sample_run import build, result
-
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @pytest.fixture(scope="module")
