@@ -5,9 +5,10 @@ import os
 from .dialects import note_extras, reject_foreign
 from .faults import Findings, InvalidModel, Report, describe
 from .grammar import Layer, Model
-from .layers import RawLayer, read_layer, size_of
+from .layers import read_layer
 from .numbers import DecimalsNeeded
 from .parse import decode, parse, read_bytes
+from .raw_layer import RawLayer, size_of
 
 
 def read(path: str | os.PathLike) -> Model:
