@@ -263,17 +263,21 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     state = session.config.stash[STATE]
     if exitstatus == pytest.ExitCode.INTERNAL_ERROR:  # pytest's own 3 would say NOT AVAILABLE
         session.exitstatus = ExitCode.UNEXPECTED
-    if state.is_worker or not state.writer_open:
+    # A run that ended early gets neither footer nor reports: what it didn't judge would look as if it held.
+    ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+    if state.is_worker or not state.writer_open or not ended:
         return
     code = state.finish(reports=not session.config.getoption("--rtc-records-only"))
-    if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
-        others_failed = session.testsfailed > state.failed_items
-        session.exitstatus = ExitCode.UNEXPECTED if others_failed else code
+    others_failed = session.testsfailed > state.failed_items
+    session.exitstatus = ExitCode.UNEXPECTED if others_failed else code
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     state = config.stash[STATE]
-    if state.finished and not config.getoption("--rtc-records-only"):
+    if state.writer_open:
+        terminalreporter.section("rtconform")
+        terminalreporter.write_line(f"INCOMPLETE: the run ended early; {state.out} holds what was judged, no verdict")
+    elif state.finished and not config.getoption("--rtc-records-only"):
         from .report import summarise
 
         terminalreporter.section("rtconform")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from .. import records
 from ..catalogue import TIMED_CLASSES
 from ..paths import CONFORMANCE
 from ..records import STREAM_NAME
@@ -16,6 +20,8 @@ from ..verdicts import ExitCode
 from . import single
 
 PLUGIN = "rtconform.harness.pytest_plugin"
+INTERRUPTED, REFUSED, NOTHING_COLLECTED = 2, 4, 5
+"""pytest's exit codes; importing pytest for them would take longer than a usage error."""
 
 
 def run(
@@ -61,17 +67,12 @@ def run_in_two_parts(options: dict[str, Any], pytest_arguments: list[str], jobs:
     """Runs what is not timed in several processes, then the timed classes alone, and sums up both as one run."""
     out = Path(options["out"] or DEFAULT_OUT)
     first = out / "untimed"
-    (first / STREAM_NAME).unlink(missing_ok=True)
-    untimed = ["-m", " and ".join(f"not {name}" for name in TIMED_CLASSES)]
-    code = run_suite(
-        {**options, "out": str(first)}, [*in_parallel(jobs), *untimed, "--rtc-records-only", *pytest_arguments]
-    )
-    if code == ExitCode.USAGE or not (first / STREAM_NAME).is_file():
+    untimed = [*in_parallel(jobs), "-m", " and ".join(f"not {name}" for name in TIMED_CLASSES), "--rtc-records-only"]
+    code = run_suite({**options, "out": str(first)}, [*untimed, *pytest_arguments])
+    if code == ExitCode.USAGE or not _has_ended(first):
         return code
     alone = ["-m", " or ".join(TIMED_CLASSES), f"--rtc-continue={first}"]
-    both = run_suite({**options, "out": str(out)}, [*alone, *pytest_arguments])
-    # A fault of pytest in the first part is in no record, so that the second part can't know of it.
-    return int(ExitCode.UNEXPECTED) if code == ExitCode.UNEXPECTED else both
+    return run_suite({**options, "out": str(out)}, [*alone, *pytest_arguments])
 
 
 def in_parallel(jobs: int) -> list[str]:
@@ -81,13 +82,14 @@ def in_parallel(jobs: int) -> list[str]:
     return ["-n", str(jobs), "--dist", "loadgroup"]
 
 
-def run_suite(options: dict[str, Any], pytest_arguments: list[str] = ()) -> int:
-    """Runs the suite in this process and returns the exit code; `options` are the plugin's, without `--rtc-`.
+def run_suite(options: dict[str, Any], pytest_arguments: Sequence[str] = ()) -> int:
+    """Runs the suite and returns the exit code; `options` are the plugin's, without `--rtc-`.
 
-    No test selected is a usage error, as is anything that pytest refuses.
+    pytest gets a process of its own, since a Python implementation may end the one that it is in: a run without a
+    footer in its records is no run, whatever its exit code. No test selected is a usage error, as is anything that
+    pytest refuses.
     """
-    import pytest
-
+    out = Path(options.get("out") or DEFAULT_OUT)
     arguments = [
         *("-c", str(CONFORMANCE / "pytest.ini"), "--rootdir", str(CONFORMANCE), "-p", PLUGIN),
         *("-q", "-rN", "--no-header", "--tb=short", "--rtc-timed"),
@@ -96,17 +98,50 @@ def run_suite(options: dict[str, Any], pytest_arguments: list[str] = ()) -> int:
         for item in value if isinstance(value, (list, tuple)) else [value]:
             if item is not None:
                 arguments.append(f"--rtc-{name}={item}")
-    code = int(pytest.main([*arguments, *pytest_arguments, str(CONFORMANCE)]))
-    if code == pytest.ExitCode.NO_TESTS_COLLECTED:
+    before = _written(out)
+    code = _wait([sys.executable, "-m", "pytest", *arguments, *pytest_arguments, str(CONFORMANCE)])
+    if code in (INTERRUPTED, REFUSED):
+        return int(ExitCode.USAGE)
+    if code == NOTHING_COLLECTED:
         typer.echo(
             "rtconform: nothing was selected, so nothing was judged. Name an implementation (--loader, --exporter, "
             "--trainer, --pipeline, or a settings file), and see `rtconform requirements` for classes and ids.",
             err=True,
         )
         return int(ExitCode.USAGE)
-    if code in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERRUPTED):
-        return int(ExitCode.USAGE)
+    if _written(out) == before or not _has_ended(out):
+        typer.echo(
+            f"rtconform: the run ended early (exit code {code}), so there is no verdict. An implementation that ends "
+            "its process belongs behind abi: or cmd:, where that is a verdict; see docs/PLUG_IN.md.",
+            err=True,
+        )
+        return int(ExitCode.UNEXPECTED)
     return code
+
+
+def _wait(command: list[str]) -> int:
+    """The exit code of a command. Ctrl-C reaches it as it reaches us; how it ends then is its own affair."""
+    process = subprocess.Popen(command)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+def _written(out: Path) -> int | None:
+    """When the records in a folder were written last."""
+    stream = out / STREAM_NAME
+    return stream.stat().st_mtime_ns if stream.is_file() else None
+
+
+def _has_ended(out: Path) -> bool:
+    """Whether the records in a folder are of a run that came to its end."""
+    try:
+        records.read(out)
+    except records.InvalidStream:
+        return False
+    return True
 
 
 def command(name: str, text: str) -> Any:

@@ -10,6 +10,7 @@ import typer
 
 from .. import catalogue, records
 from ..faulty import matrix as kill_matrix
+from ..verdicts import ExitCode
 from . import fail, single
 from .run import in_parallel, run_suite
 
@@ -71,7 +72,6 @@ def _run(
     entries: Sequence[kill_matrix.Entry], classes: Sequence[str], out: Path, pytest_arguments: list[str]
 ) -> Sequence[dict[str, Any]]:
     """The result records of the suite's run on these implementations, with the smallest set of cases."""
-    (out / records.STREAM_NAME).unlink(missing_ok=True)
     options: dict[str, Any] = {
         "profile": "smoke",
         "out": str(out),
@@ -80,8 +80,10 @@ def _run(
     }
     for name in catalogue.ROLES:
         options[name] = [entry.connection for entry in entries if entry.role == name]
-    run_suite(options, [*pytest_arguments, "--rtc-records-only", "--tb=no", "--no-summary"])
+    code = run_suite(options, [*pytest_arguments, "--rtc-records-only", "--tb=no", "--no-summary"])
     try:
+        if code == ExitCode.USAGE:
+            fail("the suite could not be run on them, for the reason above", code=1)
         return records.read(out).results
     except records.InvalidStream as error:
         fail(str(error), code=1)

@@ -208,13 +208,33 @@ def test_two_processes_and_the_timed_classes_make_one_run(rtconform, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("what", "code"), [("raise RuntimeError('broken')", 1), ("raise KeyboardInterrupt", 2)], ids=["fault", "interrupt"]
+    ("what", "code"),
+    [("raise RuntimeError('broken')", 1), ("raise KeyboardInterrupt", 2), ("import os; os._exit(0)", 1)],
+    ids=["fault", "interrupt", "exit"],
 )
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_run_that_ends_early_is_no_success(rtconform, tmp_path, what, code, jobs):
-    """A fault inside pytest, and Ctrl-C: never 0, and never pytest's 3, which would be NOT AVAILABLE here."""
+    """A fault inside pytest, Ctrl-C, and an implementation that ends the process that it is in: no verdict, never 0."""
     plugin = f"def pytest_runtest_logreport(report):\n    if report.when == 'call':\n        {what}\n"
     (tmp_path / "early_end.py").write_text(plugin)
     arguments = ("--loader", GOOD, "--class", "realtime", "--class", "memory", "--jobs", jobs)
     done = rtconform("run", *arguments, "--", "-p", "early_end", PYTHONPATH=tmp_path)
     assert done.returncode == code, done.stdout + done.stderr
+    assert not any(word in done.stdout for word in ("PASSED", "CONFORMANT"))
+    assert not list(tmp_path.rglob("report.html"))
+
+
+@pytest.mark.parametrize("end", ["os._exit(0)", "os.abort()"])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_python_loader_that_ends_its_process_gets_no_verdict(rtconform, tmp_path, end, jobs):
+    """In process there is no wall; the run says so, and where there is one."""
+    (tmp_path / "ending.py").write_text(
+        f"import os\n\nclass Loader:\n    declares = {{'name': 'ending', 'version': '1', 'layer_types': ['dense']}}\n\n"
+        f"    def load(self, path):\n        {end}\n"
+    )
+    done = rtconform(
+        "run", "--loader", "py:ending:Loader", "--class", "robustness", "--profile", "smoke", "--jobs", jobs
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "no verdict" in done.stderr
+    assert "CONFORMANT" not in done.stdout
