@@ -11,10 +11,12 @@ import numpy as np
 
 from . import five_models
 from .five_models import AUDIO
+from .judging import check
 from .measure.step import gather
 from .paths import FIXTURES
 from .rtneural_json import oracle
 from .rtneural_json.budget import Budget, budget
+from .rtneural_json.numeric_classes import numeric_classes
 from .selection import ModelCase
 
 RECORDING = FIXTURES / "audio" / "features.safetensors"
@@ -25,7 +27,12 @@ _budgets: dict[tuple, Budget] = {}
 
 
 def budget_of(case: ModelCase, frames: np.ndarray, numeric_class: str, seed: int) -> Budget:
-    """The oracle's outputs and error budget of a model file over frames `[T, in]`."""
+    """The oracle's outputs and error budget of a model file over frames `[T, in]`.
+
+    Raises RequirementFailed for a numeric class that isn't one.
+    """
+    known = numeric_classes()
+    check(numeric_class in known, f"no numeric class is called {numeric_class!r}", expected=", ".join(known))
     key = (_sha256(case.path.read_bytes()), _sha256(frames), numeric_class, seed)
     if key not in _budgets:
         if len(_budgets) >= CACHE_SIZE:

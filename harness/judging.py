@@ -59,6 +59,23 @@ def check_outputs(judgement: Any, what: str, **evidence: Any) -> None:
     raise RequirementFailed(f"{what}: {where}", **place, **evidence)
 
 
+def check_same_bits(got: Any, expected: Any, what: str, **evidence: Any) -> None:
+    """Raises RequirementFailed at the first frame and output where two float32 arrays `[T, out]` differ in a bit."""
+    __tracebackhide__ = True
+    check(got.shape == expected.shape, f"{what}: another shape", expected=expected.shape, got=got.shape, **evidence)
+    different = (got.view("u4") != expected.view("u4")).nonzero()
+    if len(different[0]):
+        frame, output = (int(indices[0]) for indices in different)
+        raise RequirementFailed(
+            f"{what}: first at frame {frame}, output {output}",
+            first_bad_frame=frame,
+            first_bad_output=output,
+            expected=float(expected[frame, output]),
+            got=float(got[frame, output]),
+            **evidence,
+        )
+
+
 def check_refused(what: str, call: Callable[..., Any], *arguments: Any, **evidence: Any) -> errors.Refused:
     """Makes the call and returns the refusal; raises RequirementFailed when the call succeeds."""
     __tracebackhide__ = True

@@ -57,16 +57,25 @@ def stamp(identity: Mapping[str, Any], kind: str) -> str:
 
 
 def load(path: Path | None, *, reasons_required: bool = True) -> tuple[KnownFailure, ...]:
-    """The entries of a file; none when there is no file.
+    """The entries of a file; none when there is to be no file (None).
 
-    Raises InvalidKnownFailures on unknown keys or requirement ids, a missing reason, or a malformed `valid_for`.
+    Raises InvalidKnownFailures on a missing file, unknown keys or requirement ids, a missing reason, or a malformed
+    `valid_for`.
     """
-    if path is None or not path.exists():
+    if path is None:
         return ()
+    if not path.exists():
+        raise InvalidKnownFailures(
+            f"{path}: expected a known-failures file, found none; `rtconform known-failures add --file …` makes one"
+        )
     try:
         document = toml.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, toml.TOMLDecodeError) as error:
         raise InvalidKnownFailures(f"{path}: expected TOML, found: {error}") from None
+    if unknown := sorted(document.keys() - {"known_failure"}):
+        raise InvalidKnownFailures(
+            f"{path}: expected tables [[known_failure]] and nothing else, found {', '.join(unknown)}"
+        )
     entries = enumerate(document.get("known_failure", []), 1)
     return tuple(_parse(entry, f"{path}, entry {number}", reasons_required) for number, entry in entries)
 
@@ -110,8 +119,9 @@ def _parse(entry: Mapping[str, Any], where: str, reasons_required: bool) -> Know
     name = f"{where} ({entry.get('id', 'no id')}, {entry.get('implementation', 'no implementation')})"
     unknown = sorted(entry.keys() - set(KEYS))
     missing = sorted(set(KEYS) - {"link"} - entry.keys())
-    if unknown or missing:
-        raise InvalidKnownFailures(f"{name}: missing keys {missing}, unknown keys {unknown}; valid keys: {KEYS}")
+    for what, keys in (("unknown", unknown), ("missing", missing)):
+        if keys:
+            raise InvalidKnownFailures(f"{name}: {what} {', '.join(keys)}; the keys are {', '.join(KEYS)}")
     if entry["id"] not in catalogue.load():
         raise InvalidKnownFailures(f"{name}: no requirement has this id; docs/REQUIREMENTS.md lists them")
     if reasons_required and not str(entry["reason"]).strip():

@@ -24,6 +24,7 @@ def reproduce_command(item: str, role: str, connection: str, options: Mapping[st
     if folders := import_folders(connection):
         variables.append(f"PYTHONPATH={folders}")
     words = ["env", *variables] if variables else []
+    item = re.sub(r"~\d+(?=[-\]])", "", item, count=1)  # which tells apart implementations of one name; here is one
     words += [sys.executable, "-m", "rtconform", "run", f"--{role}", absolute_connection(connection), "--only", item]
     for name, value in options.items():
         if value is not None:

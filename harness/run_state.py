@@ -13,7 +13,7 @@ import pytest
 
 from . import catalogue, config as settings, judging, known_failures, messages, records, selection
 from .implementations import Implementation, connect
-from .implementations.errors import TimedOut
+from .implementations.errors import GivenUp
 from .verdicts import ExitCode, Verdict, exit_code, standings
 
 STATE: pytest.StashKey[RunState] = pytest.StashKey()
@@ -145,8 +145,7 @@ class RunState:
         if isinstance(found, Exception):
             raise found
         if self._timeouts[request.param] >= MOST_TIMEOUTS:
-            reason = f"not tried: it has already given no answer {MOST_TIMEOUTS} times"
-            raise TimedOut(who=request.param, op=reason, seconds=self.config.timeout_s)
+            raise GivenUp(who=request.param, op="", seconds=self.config.timeout_s, times=MOST_TIMEOUTS)
         capability = catalogue.load()[request.node.get_closest_marker("requirement").args[0]].capability
         declared = (*found.declaration.layer_types, *found.declaration.features)
         if capability is not None and capability not in declared:
@@ -210,6 +209,7 @@ class RunState:
         connection = self.named[role].get(implementation, implementation)
         options = {
             "models": self.config.models_path,
+            "known-failures": self.config.known_failures_path,
             "config": self.config.path,
             "seed": self.config.seed,
             "profile": self.config.profile,

@@ -27,10 +27,13 @@ class ModelCase:
 
     name: str
     path: Path
+    is_users: bool = False
 
     @property
     def beyond_smoke(self) -> bool:
-        """Whether the smoke profile leaves it out."""
+        """Whether the smoke profile leaves it out; never what the user names."""
+        if self.is_users:
+            return False
         stored = self.path.parent == SMALL
         return self.path.stem not in SMOKE if stored else self.path.stat().st_size > LARGE_BYTES
 
@@ -93,24 +96,27 @@ def five_cases(folder: Path = five_models.FOLDER) -> list[ModelCase]:
 def user_cases(path: Path) -> list[ModelCase]:
     """The user's model files: one file, or the *.json of a folder that are models.
 
-    Raises UnusableModels when there is nothing to judge, or when the named file is not a valid model.
+    Raises UnusableModels when there is nothing to judge, or when one of the files is not a valid model.
     """
     if path.is_dir():
-        cases = [ModelCase(file.stem, file) for file in model_files(path)]
-        if not cases:
+        files = model_files(path)
+        if not files:
             raise UnusableModels(f"Expected RTNeural JSON files in {path}, found none. Name a file or another folder.")
-        return cases
-    if not path.is_file():
+    elif path.is_file():
+        files = [path]
+    else:
         raise UnusableModels(
             f"Expected a model file or a folder of them at {path}, found none. Name another with --models."
         )
-    try:
-        read(path)
-    except InvalidModel as error:
-        raise UnusableModels(
-            f"{path} is not a valid RTNeural JSON file: {error}. See `rtconform validate {path}`."
-        ) from None
-    return [ModelCase(path.stem, path.resolve())]
+    faults = []
+    for file in files:
+        try:
+            read(file)
+        except InvalidModel as error:
+            faults.append(f"{file} is not a valid RTNeural JSON file: {error}. See `rtconform validate {file}`.")
+    if faults:
+        raise UnusableModels("\n".join(faults))
+    return [ModelCase(file.stem, file.resolve(), is_users=True) for file in files]
 
 
 def model_files(folder: Path) -> list[Path]:

@@ -2,13 +2,14 @@
 
 import contextlib
 
-import numpy as np
 import pytest
 
 from rtconform.harness import signals
 from rtconform.harness.implementations.errors import Refused
-from rtconform.harness.judging import check, check_refused
+from rtconform.harness.judging import check, check_refused, check_same_bits
 from rtconform.harness.rtneural_json import malformed
+from rtconform.harness.rtneural_json.grammar import LAYER_TYPES
+from rtconform.harness.rtneural_json.numeric_classes import numeric_classes
 
 REJECTIONS = (
     "LDR-REJECT-UNKNOWN-LAYER",
@@ -60,6 +61,18 @@ def test_paths_that_are_no_files_are_refused(loader, kind, tmp_path):
         check_refused("the path was accepted", session.load, path, kind=kind)
 
 
+@pytest.mark.requirement("LDR-DECLARES")
+def test_declaration_says_what_can_be_judged(loader):
+    """Layer types of the format, at least one, and a numeric class."""
+    declared = loader.declaration
+    unknown = sorted(set(declared.layer_types) - set(LAYER_TYPES))
+    check(not unknown, f"RTNeural JSON has no layer types {', '.join(unknown)}", expected=", ".join(LAYER_TYPES))
+    check(bool(declared.layer_types), "it declares no layer type", expected=", ".join(LAYER_TYPES))
+    known = numeric_classes()
+    what = f"no numeric class is called {declared.numeric_class!r}"
+    check(declared.numeric_class in known, what, expected=", ".join(known))
+
+
 @pytest.mark.requirement("LDR-LOAD-VALID")
 @pytest.mark.models("stored")
 def test_valid_file_loads_with_its_sizes(loader, model_case):
@@ -83,6 +96,6 @@ def test_refused_load_harms_nothing(loader, model_case, tmp_path, rtc_config):
         before.reset()
         with contextlib.suppress(Refused):
             session.load(broken)
-        check(np.array_equal(before.process(frames), expected), "the model that was playing has changed")
+        check_same_bits(before.process(frames), expected, "the model that was playing has changed")
         with session.load(model_case.path) as after:
-            check(np.array_equal(after.process(frames), expected), "a model loaded after the refusal is another")
+            check_same_bits(after.process(frames), expected, "a model loaded after the refusal is another")

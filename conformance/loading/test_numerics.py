@@ -13,9 +13,12 @@ FRAMES = 64
 NIGHTLY_FRAMES = 4096
 
 
-def run_once(loader, path, frames):
-    """The outputs of a fresh model over frames `[T, in]`."""
-    with loader.open() as session, session.load(path) as model:
+def run_once(loader, case, frames):
+    """The outputs `[T, out]` of a fresh model over frames `[T, in]`."""
+    __tracebackhide__ = True
+    with loader.open() as session, session.load(case.path) as model:
+        expected_size, got = case.model.output_size, model.output_size
+        check(got == expected_size, "the output size is not the file's", expected=expected_size, got=got)
         return model.process(frames, block=FRAMES)
 
 
@@ -26,7 +29,7 @@ def judge(loader, rtc_config, measure):
     def run(case, frames, what, label=""):
         __tracebackhide__ = True
         budget = expected.budget_of(case, frames, loader.declaration.numeric_class, rtc_config.seed)
-        outputs = run_once(loader, case.path, frames)
+        outputs = run_once(loader, case, frames)
         judgement = budget.judge(outputs)
         evidence = {"model": str(case.path)}
         if label:
@@ -74,7 +77,7 @@ def test_outputs_equal_the_golden(loader, model_case, rtc_config):
     if stored is None:
         pytest.skip("no golden is stored for this file; `rtconform golden add` makes one")
     budget = expected.budget_of(model_case, stored.inputs, loader.declaration.numeric_class, rtc_config.seed)
-    outputs = run_once(loader, model_case.path, stored.inputs)
+    outputs = run_once(loader, model_case, stored.inputs)
     cause = golden.changed(stored, model_case.path)
     check_outputs(
         dataclasses.replace(budget, reference=stored.outputs).judge(outputs),
@@ -111,7 +114,7 @@ def test_softmax_of_large_logits_is_finite(judge, loader, tmp_path, rtc_config):
     """Logits of ±100, one of them the largest by far."""
     frames = signals.noise(FRAMES, 5, seed=rtc_config.seed, amplitude=100.0)
     case = expected.activation_case("softmax", channels=5, folder=tmp_path)
-    outputs = run_once(loader, case.path, frames)
+    outputs = run_once(loader, case, frames)
     bad = int(np.count_nonzero(~np.isfinite(outputs)))
     check(bad == 0, f"{bad} of {outputs.size} probabilities are not finite", logits="±100")
     judge(case, frames, "softmax of large logits differs from the float64 oracle")

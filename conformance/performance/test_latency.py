@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rtconform.harness import signals
-from rtconform.harness.judging import Inconclusive, check
+from rtconform.harness.judging import Inconclusive, check, check_same_bits
 from rtconform.harness.measure import miss_rate
 from rtconform.harness.measure.step import step_of
 from rtconform.harness.verdicts import Verdict
@@ -32,8 +32,8 @@ def test_steps_end_within_the_deadline(loader, model_set, rtc_config, measure):
             timed = session.measure_latency(models, step.flow, audio, steps, WARM_UP)
             check(timed.mismatches == 0, f"{timed.mismatches} timed steps gave other outputs than the first pass")
             for name, outputs in timed.outputs.items():
-                same = np.array_equal(outputs, expected[name][: len(outputs)])
-                check(same, f"{name} gave other outputs in the timed run than in the untimed one")
+                what = f"{name} gave other outputs in the timed run than in the untimed one"
+                check_same_bits(outputs, expected[name][: len(outputs)], what)
             wall, cpu, null = [*wall, *timed.wall_ns], [*cpu, *timed.cpu_ns], [*null, *timed.null_ns]
             missed = timed.wall_ns > deadline_ns
             misses += int(np.count_nonzero(missed))

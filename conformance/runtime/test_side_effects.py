@@ -1,11 +1,10 @@
 """What a loader may not do to the process that it lives in."""
 
-import numpy as np
 import pytest
 
 from rtconform.harness import signals
 from rtconform.harness.implementations.errors import ProtocolViolation
-from rtconform.harness.judging import check
+from rtconform.harness.judging import RequirementFailed, check, check_same_bits
 
 FRAMES = 128
 
@@ -21,7 +20,10 @@ def test_nothing_is_printed(loader, model_case, rtc_config):
                 model.process(frames, block=16)
                 model.reset()
         except ProtocolViolation as violation:
-            check(False, "something else than the protocol came over standard output", line=violation.line)
+            if not violation.line or violation.line.startswith("{"):
+                raise
+            what = "something else than the protocol came over standard output"
+            raise RequirementFailed(what, line=violation.line) from violation
         check(not session.noise, "the loader wrote to standard output", noise=session.noise[:3])
 
 
@@ -34,7 +36,7 @@ def test_buffers_are_not_overrun(loader, model_case, frames, rtc_config):
     with loader.open() as session, session.load(model_case.path, max_frames=frames) as model:
         outputs = model.process(signal, block=frames)
         model.reset()
-        check(np.array_equal(model.process(signal, block=1), outputs), "the outputs depend on where the buffer lies")
+        check_same_bits(model.process(signal, block=1), outputs, "the outputs depend on where the buffer lies")
 
 
 @pytest.mark.requirement("RUN-PROCESS-STATE")

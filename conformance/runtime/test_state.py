@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rtconform.harness import signals
-from rtconform.harness.judging import RequirementFailed, check
+from rtconform.harness.judging import check, check_same_bits
 
 FRAMES = 334
 BLOCK = 16
@@ -16,22 +16,6 @@ SCHEDULES = {
     "primes": (2, 3, 5, 7, 11, 13, 17, 19, 23),
     "with-empty-blocks": (5, 0, 31, 0, 0, 64),
 }
-
-
-def check_same_bits(got, expected, what, **evidence):
-    """Raises at the first frame and output where two runs differ in a bit."""
-    __tracebackhide__ = True
-    different = np.argwhere(got.view(np.uint32) != expected.view(np.uint32))
-    if len(different):
-        frame, output = (int(index) for index in different[0])
-        raise RequirementFailed(
-            f"{what}: first at frame {frame}, output {output}",
-            first_bad_frame=frame,
-            first_bad_output=output,
-            expected=float(expected[frame, output]),
-            got=float(got[frame, output]),
-            **evidence,
-        )
 
 
 @pytest.mark.requirement("RUN-BLOCKS")

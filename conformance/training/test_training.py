@@ -45,6 +45,7 @@ def runs(trainer, rtc_config):
 
 def digest(trained):
     """A hash of the exported weights."""
+    check(trained.path.is_file(), "the run left no exported model", expected=str(trained.path))
     return hashlib.sha256(trained.path.read_bytes()).hexdigest()
 
 

@@ -22,12 +22,19 @@ ReasonOption = Annotated[str, typer.Option(help="Why these failures are accepted
 def add(run: RunOption = DEFAULT_OUT, file: FileOption = None, reason: ReasonOption = "") -> None:
     """Add the failures of a run that are not listed yet; what is listed stays as it is."""
     path = _path(file)
-    standing = _unchecked(path)
-    new = [entry for entry in _failed(run, {}) if (entry.id, entry.implementation) not in _keys(standing)]
-    if new:
-        _save(path, [*standing, *(_with_reason(entry, reason) for entry in new)])
-    typer.echo(f"{path}: {len(new)} added, {len(standing)} kept.")
-    _next_step(path, new, reason)
+    standing = {(entry.id, entry.implementation): entry for entry in _unchecked(path)}
+    failed = _failed(run, {})
+    new = [entry for entry in failed if (entry.id, entry.implementation) not in standing]
+    more = 0
+    for entry in failed:
+        listed = standing.get((entry.id, entry.implementation))
+        if listed and (cases := sorted({*listed.cases, *entry.cases})) != sorted(listed.cases):
+            standing[entry.id, entry.implementation] = dataclasses.replace(listed, cases=tuple(cases))
+            more += 1
+    if new or more:
+        _save(path, [*standing.values(), *(_with_reason(entry, reason) for entry in new)])
+    typer.echo(f"{path}: {len(new)} added, {more} with more cases, {len(standing) - more} as they were.")
+    _next_step(path, [*standing.values(), *new], reason)
 
 
 def update(run: RunOption = DEFAULT_OUT, file: FileOption = None, reason: ReasonOption = "") -> None:
@@ -41,8 +48,8 @@ def update(run: RunOption = DEFAULT_OUT, file: FileOption = None, reason: Reason
     kept = [e for e in standing if e.implementation not in judged or (e.id, e.implementation) not in ran]
     new = [_with_reason(entry, reason) for entry in _failed(run, reasons)]
     _save(path, [*kept, *new])
-    dropped = len(_keys(standing) - _keys([*kept, *new]))
-    typer.echo(f"{path}: {len(new)} from the run, {len(kept)} kept, {dropped} dropped because they pass now.")
+    dropped = len(_cases(standing) - _cases([*kept, *new]))
+    typer.echo(f"{path}: {len(new)} from the run, {len(kept)} kept; {dropped} cases dropped that fail no more.")
     _next_step(path, new, reason)
 
 
@@ -69,9 +76,9 @@ def _path(file: str | None) -> Path:
 
 
 def _unchecked(path: Path) -> tuple[known.KnownFailure, ...]:
-    """The entries of the file, reasons that are still empty included."""
+    """The entries of the file, if there is one, reasons that are still empty included."""
     try:
-        return known.load(path, reasons_required=False)
+        return known.load(path, reasons_required=False) if path.exists() else ()
     except known.InvalidKnownFailures as error:
         fail(str(error))
 
@@ -89,8 +96,8 @@ def _failed(run: str, reasons: dict[tuple[str, str], tuple[str, str]]) -> list[k
     return known.from_results(stream.results, identities, reasons)
 
 
-def _keys(entries: Sequence[known.KnownFailure]) -> set[tuple[str, str]]:
-    return {(entry.id, entry.implementation) for entry in entries}
+def _cases(entries: Sequence[known.KnownFailure]) -> set[tuple[str, str, str]]:
+    return {(entry.id, entry.implementation, case) for entry in entries for case in entry.cases}
 
 
 def _with_reason(entry: known.KnownFailure, reason: str) -> known.KnownFailure:
@@ -104,9 +111,11 @@ def _save(path: Path, entries: Sequence[known.KnownFailure]) -> None:
         fail(f"{path} can't be written ({error.strerror}); nothing was changed. Name another file with --file.")
 
 
-def _next_step(path: Path, new: Sequence[known.KnownFailure], reason: str) -> None:
-    if new and not reason and any(not entry.reason for entry in new):
+def _next_step(path: Path, entries: Sequence[known.KnownFailure], reason: str) -> None:
+    if not reason and any(not entry.reason for entry in entries):
         typer.echo(f'Now fill in each `reason = ""` in {path}, then run with `--known-failures {path}`.')
+    elif entries:
+        typer.echo(f"Now run with `--known-failures {path}`, or name the file in rtconform.toml.")
 
 
 def command(name: str, text: str) -> Any:

@@ -11,6 +11,7 @@ from .errors import (
     Raised,
     Refused,
     TimedOut,
+    WrongSize,
 )
 from .host import Environment, Latency, MeasuringSession, Memory, Offence, Watched
 from .module_ref import ModuleRef
@@ -53,6 +54,7 @@ __all__ = [
     "TimedOut",
     "TrainerImplementation",
     "Watched",
+    "WrongSize",
     "adopt",
     "connect",
 ]

@@ -138,6 +138,16 @@ class TimedOut(ProcessError):
 
 
 @dataclass(eq=False, kw_only=True)
+class GivenUp(TimedOut):
+    """Not tried any more, because it has not answered `times` before."""
+
+    times: int
+
+    def __str__(self) -> str:
+        return f"{self.who} was not tried: it has already given no answer {self.times} times within {self.seconds:g} s"
+
+
+@dataclass(eq=False, kw_only=True)
 class ProtocolViolation(ProcessError):
     """An answer that is not what the protocol of the role says. `line` is the start of what came."""
 
@@ -150,6 +160,18 @@ class ProtocolViolation(ProcessError):
         stderr = _indented("its standard error ends:", self.stderr)
         found = f"  expected: {self.expected}\n  found:    {self.found}"
         return f"{self.who} broke the protocol in {self.op}\n{found}{line}{stderr}"
+
+
+@dataclass(eq=False, kw_only=True)
+class WrongSize(ImplementationError, ValueError):
+    """Frames were given to a model that says that it takes others."""
+
+    shape: tuple[int, ...]
+    input_size: int
+
+    def __str__(self) -> str:
+        takes = f"[T, {self.input_size}]"
+        return f"{self.who} says that the model takes frames of the shape {takes}, and was given {list(self.shape)}"
 
 
 @dataclass(eq=False, kw_only=True)

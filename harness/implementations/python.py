@@ -158,7 +158,7 @@ class PythonTrainer(_Python, TrainerImplementation):
         timeout: float | None = None,
     ) -> dict[str, Any]:
         who = self.declaration.name
-        extra = {"progress": progress} if progress and _takes(self._call, "progress") else {}
+        extra = {"progress": progress or (lambda _: None)} if _takes(self._call, "progress") else {}
         with as_values(
             who,
             "train",

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ProtocolViolation
+from .errors import ProtocolViolation, WrongSize
 from .module_ref import ModuleRef
 from .protocols import Declaration
 
@@ -81,11 +81,13 @@ class LoadedModel(Closing, ABC):
         """Run frames `[T, input_size]` through the model and return `[T, output_size]`, float32, state carried.
 
         `block` says how the frames are cut into calls; a length of 0 makes a call with no frames.
-        Raises ValueError for frames or blocks that cannot be, and any ImplementationError.
+        Raises WrongSize for frames of another size, ValueError for blocks that cannot be, and any ImplementationError.
         """
         frames = np.ascontiguousarray(frames, dtype="<f4")
-        if frames.ndim != 2 or frames.shape[1] != self.input_size:
+        if frames.ndim != 2:
             raise ValueError(f"frames must have the shape [T, {self.input_size}], not {list(frames.shape)}")
+        if frames.shape[1] != self.input_size:
+            raise WrongSize(who=self.who, op="process", shape=frames.shape, input_size=self.input_size)
         return np.concatenate([self._checked(frames[a:b]) for a, b in cut(len(frames), block, self.max_frames)])
 
     def _checked(self, frames: np.ndarray) -> np.ndarray:

@@ -28,9 +28,14 @@ def test_entries_are_read_back_as_they_were_written(tmp_path):
     assert known.load(stored(tmp_path, ENTRY, other)) == (other, ENTRY)
 
 
-def test_a_missing_file_holds_no_entries(tmp_path):
-    """Nobody has to make one."""
-    assert known.load(tmp_path / "none.toml") == ()
+def test_a_file_that_is_named_must_be_there(tmp_path):
+    """Nobody has to name one, but a misspelt name is no empty file, and a misspelt table no empty list."""
+    assert known.load(None) == ()
+    with pytest.raises(known.InvalidKnownFailures, match=r"none\.toml: expected a known-failures file"):
+        known.load(tmp_path / "none.toml")
+    (tmp_path / "plural.toml").write_text("[[known_failures]]\n")
+    with pytest.raises(known.InvalidKnownFailures, match=r"\[\[known_failure\]\].*found known_failures"):
+        known.load(tmp_path / "plural.toml")
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,8 @@ def test_a_stranger_gets_from_red_to_gated_green_with_a_reason(rtconform, tmp_pa
 
     path.write_text(path.read_text().replace('    "trailing-text",\n', ""))
     assert rtconform(*arguments).returncode == 1
+    assert "1 with more cases" in rtconform("known-failures", "add").stdout
+    assert rtconform(*arguments).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -238,3 +240,55 @@ def test_a_python_loader_that_ends_its_process_gets_no_verdict(rtconform, tmp_pa
     assert done.returncode == 1, done.stdout + done.stderr
     assert "no verdict" in done.stderr
     assert "CONFORMANT" not in done.stdout
+
+
+def test_broken_files_in_a_folder_of_models_are_named(rtconform, tmp_path):
+    """All of them, before anything is judged by the good ones."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    shutil.copy(SMALL / "dense.json", folder)
+    for name in ("one", "two"):
+        (folder / f"{name}.json").write_text('{"in_shape": [null, null, 3], "layers": [')
+    done = rtconform("run", "--loader", GOOD, "--models", folder, "--class", "numerics")
+    assert done.returncode == 2
+    assert all(f"{name}.json is not a valid RTNeural JSON file" in done.stderr for name in ("one", "two"))
+
+
+def test_the_smoke_profile_judges_what_the_user_names(rtconform, tmp_path):
+    """Also a copy of a stored file that it leaves out by itself."""
+    done = rtconform(
+        "run", "--loader", GOOD, "--models", SMALL / "dense.json", "--class", "numerics", "--profile", "smoke"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {"NUM-ORACLE[good-native-dense]", "NUM-SIGNALS[good-native-dense]"} <= set(results(tmp_path))
+
+
+SHIFTED = """
+import json
+import numpy as np
+
+class Model:
+    def __init__(self, path):
+        shape = json.load(open(path))["in_shape"]
+        self.input_size, self.output_size = shape[-1] + {more_in}, 3 + {more_out}
+
+    def reset(self): pass
+
+    def process(self, frames):
+        return np.zeros((len(frames), self.output_size), np.float32)
+
+class Loader:
+    declares = {{"name": "shifted", "version": "1", "layer_types": ["dense"]}}
+
+    def load(self, path):
+        return Model(path)
+"""
+
+
+@pytest.mark.parametrize(("more_in", "more_out"), [(1, 0), (0, 4)])
+def test_a_loader_with_wrong_sizes_fails(rtconform, tmp_path, more_in, more_out):
+    """It is the loader's fault, and not the suite's."""
+    (tmp_path / "shifted.py").write_text(SHIFTED.format(more_in=more_in, more_out=more_out))
+    rtconform("run", "--loader", "py:shifted:Loader", "--models", SMALL / "dense.json", "--class", "numerics")
+    verdicts = set(results(tmp_path).values())
+    assert "FAIL" in verdicts and "SUITE ERROR" not in verdicts

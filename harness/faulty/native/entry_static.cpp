@@ -15,6 +15,6 @@ rtc_status load(const char* path, rtc_model** model, rtc_error* error) {
 }  // namespace
 
 RTC_EXPORT const void* rtc_entry(const char* interface_id, uint32_t index) {
-    static const rtc_loader loader = rtc_faulty::make_loader("mem-in-static", load);
+    static const rtc_loader loader = rtc_faulty::make_loader(rtc_faulty::Fault::none, "mem-in-static", load);
     return std::strcmp(interface_id, RTC_LOADER_INTERFACE) == 0 && index == 0 ? &loader : nullptr;
 }

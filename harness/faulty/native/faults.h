@@ -16,6 +16,8 @@
     X(short_bias_read,      "ldr-short-bias-read")       \
     X(truncated_accepted,   "ldr-truncated-accepted")    \
     X(trailing_accepted,    "ldr-trailing-accepted")     \
+    X(declares_nothing,     "imp-declares-nothing")      \
+    X(declares_unknown,     "imp-unknown-class")         \
     X(half_loaded,          "ldr-half-loaded")           \
     X(returns_true,         "ldr-returns-true")          \
     X(prints,               "run-prints")                \

@@ -12,6 +12,7 @@ namespace rtc_faulty {
 namespace {
 
 const char* const layer_types[] = {"dense", "time-distributed-dense", "lstm", "activation", nullptr};
+const char* const no_layer_types[] = {nullptr};
 // For ldr-half-loaded: what a failed load leaves behind.
 bool last_load_failed = false;
 
@@ -75,9 +76,11 @@ rtc_status load(Fault fault, const char* path, rtc_model** model, rtc_error* err
     return status;
 }
 
-rtc_loader make_loader(const char* name, decltype(rtc_loader::load) load) {
-    return {RTC_ABI_VERSION, name,  "1.0",  "f32",      layer_types, load,   prepare,
-            unload,          input_size, output_size, reset, process,     extension};
+rtc_loader make_loader(Fault fault, const char* name, decltype(rtc_loader::load) load) {
+    const char* const numeric_class = fault == Fault::declares_unknown ? "f31" : "f32";
+    const char* const* const declared = fault == Fault::declares_nothing ? no_layer_types : layer_types;
+    return {RTC_ABI_VERSION, name,       "1.0",       numeric_class, declared, load,     prepare,
+            unload,          input_size, output_size, reset,         process,  extension};
 }
 
 }  // namespace rtc_faulty

@@ -9,6 +9,6 @@ namespace rtc_faulty {
 rtc_status load(Fault fault, const char* path, rtc_model** model, rtc_error* error) noexcept;
 
 // The rest of a loader is the same for all of them.
-rtc_loader make_loader(const char* name, decltype(rtc_loader::load) load);
+rtc_loader make_loader(Fault fault, const char* name, decltype(rtc_loader::load) load);
 
 }  // namespace rtc_faulty
