@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import sys
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ import numpy as np
 
 from . import five_models
 from .implementations.module_ref import ModuleRef
+from .rtneural_json import Judgement, Model, budget
 
 ZOO_FOLDER = Path(__file__).parent / "torch_zoo"
 BLAMED = "blamed"
@@ -101,7 +103,19 @@ def float64_outputs(module: Any, frames: np.ndarray) -> np.ndarray:
 
     with torch.no_grad():
         double = copy.deepcopy(module).double().eval()
-        return double(torch.from_numpy(frames.astype(np.float64))[None])[0].numpy()
+        outputs = double(torch.from_numpy(frames.astype(np.float64))[None])
+        if isinstance(outputs, tuple):  # of which a recurrent module's second part is its state
+            outputs = outputs[0]
+        return outputs[0].numpy()
+
+
+def compared(module: Any, model: Model, frames: np.ndarray, seed: int = 0) -> Judgement:
+    """An exported model by the oracle against its module's own forward in float64, over frames `[T, in]`.
+
+    Raises ValueError if the outputs have another shape than the module's.
+    """
+    bound = budget(model, frames, seed=seed)
+    return dataclasses.replace(bound, reference=float64_outputs(module, frames)).judge(bound.reference)
 
 
 def input_size(module: Any) -> int:

@@ -14,6 +14,8 @@ FRAMES = 128
 def test_nothing_is_printed(loader, model_case, rtc_config):
     """Loading, processing and resetting leave standard output empty."""
     frames = signals.noise(FRAMES, model_case.model.input_size, seed=rtc_config.seed)
+    if loader.connection.startswith("py:"):
+        pytest.skip("in process there is no standard output of its own; docs/PLUG_IN.md puts a wall around it")
     with loader.open() as session:
         try:
             with session.load(model_case.path) as model:

@@ -45,8 +45,8 @@ def regenerate(
 def add(
     model: Annotated[str, typer.Argument(help="An RTNeural JSON file.")],
     folder: Annotated[str | None, typer.Option(help="Where to store it; `golden` beside the file without it.")] = None,
-    frames: Annotated[int, typer.Option(help="Frames of noise.")] = goldens.FRAMES,
-    seed: Annotated[int, typer.Option(help="The seed of the noise.")] = 0,
+    frames: Annotated[int, typer.Option(min=1, help="Frames of noise.")] = goldens.FRAMES,
+    seed: Annotated[int, typer.Option(min=0, help="The seed of the noise.")] = 0,
 ) -> None:
     """Store what PyTorch makes of a model file in float64, so that a change of the file is caught from now on."""
     try:
