@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -120,7 +121,7 @@ def checked(config: Config, where: str) -> Config:
             raise InvalidConfig(f"{where}: {key}: expected a path as a string, found {value!r}")
     for key in ("timeout_s", "deadline_ms", "memory_limit_bytes"):
         value = getattr(config, key)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
             raise InvalidConfig(f"{where}: {key}: expected a number above zero, found {value!r}")
     if isinstance(config.seed, bool) or not isinstance(config.seed, int) or config.seed < 0:
         raise InvalidConfig(f"{where}: seed: expected a whole number from zero on, found {config.seed!r}")

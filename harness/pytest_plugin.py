@@ -7,6 +7,7 @@ fixture `loader`, `exporter`, `trainer` or `pipeline`. Its items are called by t
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 
 from . import catalogue, config as settings, judging, known_failures, records, selection
 from .implementations.errors import BadConnection
-from .run_state import STATE, RunState, case_of, params_of
+from .run_state import STATE, RunState, UnwritableOut, case_of, params_of
 from .verdicts import ExitCode, Verdict
 
 OPTIONS = (
@@ -71,6 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
         known_failures.InvalidKnownFailures,
         selection.UnusableModels,
         records.InvalidStream,
+        UnwritableOut,
     ) as error:
         raise pytest.UsageError(str(error)) from None
     if config.stash[STATE].asks_for_timed_classes(config.option.markexpr) and getattr(config.option, "numprocesses", 0):
@@ -131,6 +133,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept, dropped = [], []
     for item in items:
         (kept if state.selects(item) else dropped).append(item)
+    if state.only and not kept:
+        wanted = sorted(state.only)
+        near = difflib.get_close_matches(wanted[0], [item.name for item in items], 1)
+        hint = f"did you mean {near[0]}?" if near else "`rtconform requirements` lists the requirements"
+        raise pytest.UsageError(f"Nothing of this run is called {', '.join(wanted)}; {hint}")
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = kept

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import getpass
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -22,6 +24,18 @@ MOST_TIMEOUTS = 2
 
 DEFAULT_OUT = "rtconform-report"
 SPEC_VERSION = "1.0"
+
+
+class UnwritableOut(ValueError):
+    """The folder for records and reports can't be written to."""
+
+
+def _check_writable(folder: Path) -> None:
+    """Raises UnwritableOut, at the start of a run and not at its end. Makes nothing."""
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        found = "which can't be written to" if there.is_dir() else "which is a file"
+        raise UnwritableOut(f"--out {folder}: expected a folder, or a place to make one, found {there}, {found}.")
 
 
 def params_of(item: pytest.Item) -> Mapping[str, Any]:
@@ -95,12 +109,14 @@ class RunState:
             seed=int(option("seed")) if option("seed") else None,
         )
         marks = pytest_config.option.markexpr or ""
+        out = (here / (option("out") or DEFAULT_OUT)).resolve()
+        _check_writable(out)
         return cls(
             config,
             only=option("only") or (),
             classes=settings.checked_classes(option("class") or (), "--class"),
             timed=option("timed") or bool(option("only")) or any(name in marks for name in catalogue.TIMED_CLASSES),
-            out=(here / (option("out") or DEFAULT_OUT)).resolve(),
+            out=out,
             is_worker=hasattr(pytest_config, "workerinput"),
             command=list(pytest_config.invocation_params.args),
         )
@@ -213,7 +229,7 @@ class RunState:
             "config": self.config.path,
             "seed": self.config.seed,
             "profile": self.config.profile,
-            "out": Path(tempfile.gettempdir()) / "rtconform-again",
+            "out": Path(tempfile.gettempdir()) / f"rtconform-again-{getpass.getuser()}",
         }
         return messages.reproduce_command(item, role, connection, options)
 

@@ -67,7 +67,10 @@ def short_name(connection: str) -> str:
         path, _, name = rest.partition("#")
         return name or Path(path).stem.removeprefix("lib")
     if kind == "cmd":
-        words = shlex.split(rest)
+        try:
+            words = shlex.split(rest)
+        except ValueError:  # which connecting reports
+            words = rest.split()
         if served := [word for word in words if word.startswith("py:")]:
             return short_name(served[0])
         scripts = [word for word in words if Path(word).suffix]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import time
@@ -14,7 +15,7 @@ import typer
 
 from .. import golden
 from ..implementations import connect
-from ..implementations.errors import ImplementationError
+from ..implementations.errors import ImplementationError, Refused
 from ..rtneural_json import InvalidModel
 from . import fail, single
 
@@ -29,7 +30,7 @@ def train(
     model: Annotated[list[str], typer.Option(help="Train only this model; may be repeated.")] = [],  # noqa: B006
     epochs: Annotated[int | None, typer.Option(help="training.epochs")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="training.learning_rate")] = None,
-    seed: Annotated[int | None, typer.Option(help="seed")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="seed")] = None,
     device: Annotated[str | None, typer.Option(help="device: auto, cpu, cuda or mps.")] = None,
     trainer: Annotated[str, typer.Option(help="The trainer: name, cmd:… or py:….")] = "reference-trainer",
 ) -> None:
@@ -42,19 +43,28 @@ def train(
     values |= {key: value for key, value in {"seed": seed, "device": device}.items() if value is not None}
     if model:
         values["models"] = {name: values.get("models", {}).get(name, {}) for name in model}
+    folder = Path(out)
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        fail(f"--out {folder}: expected a folder that can be written to, found {there}, which is none")
     try:
-        metrics = connect(trainer, "trainer").train(values, out, _printer())
-    except ImplementationError as error:
+        metrics = connect(trainer, "trainer").train(values, folder, _printer())
+    except Refused as error:
         fail(str(error))
+    except ImplementationError as error:
+        fail(str(error), code=1)
+    except KeyboardInterrupt:
+        fail(f"interrupted; what was in {folder} is as it was", code=130)
+    exported = {name: folder / f"{name.lower()}.json" for name in metrics.get("models", {})}
+    if missing := [str(path) for path in exported.values() if not path.is_file()]:
+        fail(f"the trainer says that it is done, but left no {', '.join(missing)}", code=1)
     for name, result in metrics.get("models", {}).items():
         typer.echo(f"{name}: {_summary(result)}")
-        exported = Path(out) / f"{name.lower()}.json"
-        if exported.is_file():
-            try:
-                golden.add(exported, replace=True)
-            except (golden.GoldenError, InvalidModel) as error:
-                fail(f"{exported} was written, but has no golden: {error}", code=1)
-    typer.echo(f"Written to {Path(out).resolve()}, with a golden beside each exported model")
+        try:
+            golden.add(exported[name], replace=True)
+        except (golden.GoldenError, InvalidModel) as error:
+            fail(f"{exported[name]} was written, but has no golden: {error}", code=1)
+    typer.echo(f"Written to {folder.resolve()}, with a golden beside each exported model")
 
 
 def _summary(result: Mapping[str, Any]) -> str:

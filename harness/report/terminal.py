@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOST_FAILURES = 20
 MOST_MODELS = 12
 LOADERS_ABREAST = 3
+LONGEST_LINE = 400
 STYLES = {"NOT CONFORMANT": "bold red", "FAILED": "bold red", "CONFORMANT": "green", "PASSED": "bold green"}
 STYLES_OF_VERDICTS = {
     verdict: "bold red" if verdict.is_unexpected else "yellow" for verdict in Verdict if verdict is not Verdict.PASS
@@ -31,6 +32,8 @@ def render(run: Run, report: str, colour: bool | None = None) -> str:
     """The summary, without a newline at its end. `colour` None: if standard output is a terminal that wants it."""
     colour = wants_colour() if colour is None else colour
     out = io.StringIO()
+    from rich.text import Text
+
     console = _console(out, colour)
     for part in (
         _standings(run),
@@ -42,7 +45,7 @@ def render(run: Run, report: str, colour: bool | None = None) -> str:
         _memories(run),
     ):
         for line in part:
-            console.print(line)
+            console.print(line, soft_wrap=isinstance(line, Text))
     word, sentence = reading.verdict_line(run)
     console.print(_styled(word, STYLES.get(word, "bold yellow"), f": {sentence}"))
     console.print(_styled("Report: ", "", report), soft_wrap=True)
@@ -72,6 +75,11 @@ def _console(out: io.StringIO, colour: bool) -> Console:
 
 def _width() -> int:
     return max(60, min(shutil.get_terminal_size((80, 24)).columns, 120))
+
+
+def _room() -> int:
+    """How long a line may get: a log file has no edge at which reasons would have to be cut."""
+    return _width() if sys.stdout.isatty() else LONGEST_LINE
 
 
 def _standings(run: Run) -> Iterator[RenderableType]:
@@ -229,5 +237,5 @@ def _styled(text: str, style: str, rest: str = "") -> RenderableType:
 def _fitted(word: str, style: str, rest: str) -> RenderableType:
     """A line cut at the terminal's width, with an ellipsis."""
     line = _styled(word, style, rest)
-    line.truncate(_width(), overflow="ellipsis")
+    line.truncate(_room(), overflow="ellipsis")
     return line

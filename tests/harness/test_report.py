@@ -1,6 +1,7 @@
 """The reports: one record stream, read for a browser, a terminal, a CI system and a pull request."""
 
 import re
+import sys
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
@@ -192,8 +193,9 @@ class TestTheTerminal:
         assert place == str(folder / "report.html")
         assert "\nFAILED: 1 fault of the suite, 1 crash, 1 timeout, 4 failures" in verdict
 
-    def test_fits_eighty_columns_without_colour_and_controls(self, folder):
+    def test_fits_eighty_columns_without_colour_and_controls(self, folder, monkeypatch):
         """Also where an implementation sends escape sequences."""
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
         said = report.summarise(folder, colour=False)
         assert max(map(len, said.splitlines()[:-1])) <= 80
         assert not CONTROL.search(said.replace("\n", ""))

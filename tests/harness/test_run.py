@@ -144,7 +144,11 @@ def test_a_known_failure_that_passes_is_unexpected(rtconform, tmp_path, valid_fo
     ("arguments", "said"),
     [
         ((), "nothing was selected"),
-        (("--loader", GOOD, "--only", "NO-SUCH-ITEM"), "nothing was selected"),
+        (("--loader", GOOD, "--only", "NUM-ORACLE[good-native-lstn]"), "did you mean NUM-ORACLE[good-native-lstm]?"),
+        (("--loader", GOOD, "--class", "export"), "nothing was selected"),
+        (("--loader", GOOD, "--out", "rtconform.toml/report"), "expected a folder"),
+        (("--loader", GOOD, "--known-failures", "none.toml"), "expected a known-failures file"),
+        (("--loader", "cmd:program 'quoted"), "expected: a command line"),
         (("--loader", "rtneural-eigan"), "did you mean rtneural-eigen"),
         (("--loader", "abi:no/such/library.so"), "no/such/library.so"),
         (("--loader", GOOD, "--class", "numeric"), "did you mean 'numerics'?"),
