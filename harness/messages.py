@@ -18,6 +18,10 @@ PLACE = {"first_bad_frame", "first_bad_output", "expected", "got", "error_in_bud
 """The keys of the evidence that tell where outputs differ."""
 
 
+PROCESS = {"error", "who", "op", "command", "requests", "gdb"}
+"""The keys of the evidence about a process that failed: what was found says the same, without all the bytes sent."""
+
+
 def reproduce_command(item: str, role: str, connection: str, options: Mapping[str, Any]) -> str:
     """One line for any shell in any folder that runs just this case; `options` are further `rtconform run` options."""
     variables = [f"{name}={os.environ[name]}" for name in CARRIED_VARIABLES if os.environ.get(name)]
@@ -63,14 +67,12 @@ def failure_text(result: Mapping[str, Any]) -> str:
         lines.append(f"  known failure: {known}")
     lines.append(f"  seed:     {result['seed']}")
     lines.append(f"  again:    {result['command']}")
-    if gdb := result["evidence"].get("gdb"):
-        lines.append(f"  debugger: {gdb}")
     return "\n".join(lines)
 
 
 def evidence_lines(evidence: Mapping[str, Any]) -> Iterable[str]:
     """The evidence in lines: the bad place first, then everything else by name."""
-    shown = {"gdb"}
+    shown = set(PROCESS)
     if "first_bad_frame" in evidence:
         shown |= PLACE
         yield (

@@ -41,7 +41,7 @@ TONES = {
 MODELS_SHOWN = 12
 """Models whose errors stand on the page at once; the others open with one click."""
 
-SHOWN_APART = (*messages.PLACE, "gdb")
+SHOWN_APART = messages.PLACE | messages.PROCESS
 
 
 def render(run: Run) -> str:
