@@ -144,7 +144,7 @@ class GivenUp(TimedOut):
     times: int
 
     def __str__(self) -> str:
-        return f"{self.who} was not tried: it has already given no answer {self.times} times within {self.seconds:g} s"
+        return f"{self.who} was not tried: it gave no reply within {self.seconds:g} s {self.times} times before"
 
 
 @dataclass(eq=False, kw_only=True)
