@@ -15,7 +15,7 @@ from . import fail, single
 from .run import in_parallel, run_suite
 
 DEFAULT_OUT = "rtconform-selftest"
-TIMEOUT_SECONDS = 10.0
+TIMEOUT_SECONDS = 6.0
 MEMORY_LIMIT_BYTES = 6 * 1024 * 1024
 """More than the usual limit, which plain float32, as the good loader has it, is over by arithmetic."""
 

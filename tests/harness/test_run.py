@@ -218,20 +218,18 @@ def test_two_processes_and_the_timed_classes_make_one_run(rtconform, tmp_path):
     [("raise RuntimeError('broken')", 1), ("raise KeyboardInterrupt", 2), ("import os; os._exit(0)", 1)],
     ids=["fault", "interrupt", "exit"],
 )
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_a_run_that_ends_early_is_no_success(rtconform, tmp_path, what, code, jobs):
+def test_a_run_that_ends_early_is_no_success(rtconform, tmp_path, what, code):
     """A fault inside pytest, Ctrl-C, and an implementation that ends the process that it is in: no verdict, never 0."""
     plugin = f"def pytest_runtest_logreport(report):\n    if report.when == 'call':\n        {what}\n"
     (tmp_path / "early_end.py").write_text(plugin)
-    arguments = ("--loader", GOOD, "--class", "realtime", "--class", "memory", "--jobs", jobs)
+    arguments = ("--loader", GOOD, "--class", "realtime", "--class", "memory", "--jobs", 2)
     done = rtconform("run", *arguments, "--", "-p", "early_end", PYTHONPATH=tmp_path)
     assert done.returncode == code, done.stdout + done.stderr
     assert not any(word in done.stdout for word in ("PASSED", "CONFORMANT"))
     assert not list(tmp_path.rglob("report.html"))
 
 
-@pytest.mark.parametrize("end", ["os._exit(0)", "os.abort()"])
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize(("end", "jobs"), [("os._exit(0)", 1), ("os.abort()", 2)])
 def test_a_python_loader_that_ends_its_process_gets_no_verdict(rtconform, tmp_path, end, jobs):
     """In process there is no wall; the run says so, and where there is one."""
     (tmp_path / "ending.py").write_text(
