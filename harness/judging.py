@@ -20,7 +20,7 @@ class RequirementFailed(AssertionError):
 
 
 class Inconclusive(Exception):
-    """The machine was too noisy to say."""
+    """It can't be decided here: the machine is too noisy, or the model's outputs hang on rounding alone."""
 
 
 VERDICTS = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import getpass
-import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -16,6 +15,7 @@ import pytest
 from . import catalogue, config as settings, judging, known_failures, messages, records, selection
 from .implementations import Implementation, connect
 from .implementations.errors import GivenUp
+from .paths import why_unwritable
 from .verdicts import ExitCode, Verdict, exit_code, standings
 
 STATE: pytest.StashKey[RunState] = pytest.StashKey()
@@ -28,14 +28,6 @@ SPEC_VERSION = "1.0"
 
 class UnwritableOut(ValueError):
     """The folder for records and reports can't be written to."""
-
-
-def _check_writable(folder: Path) -> None:
-    """Raises UnwritableOut, at the start of a run and not at its end. Makes nothing."""
-    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        found = "which can't be written to" if there.is_dir() else "which is a file"
-        raise UnwritableOut(f"--out {folder}: expected a folder, or a place to make one, found {there}, {found}.")
 
 
 def params_of(item: pytest.Item) -> Mapping[str, Any]:
@@ -110,7 +102,8 @@ class RunState:
         )
         marks = pytest_config.option.markexpr or ""
         out = (here / (option("out") or DEFAULT_OUT)).resolve()
-        _check_writable(out)
+        if why := why_unwritable(out):  # said at the start of a run and not at its end
+            raise UnwritableOut(f"--out {out}: {why}.")
         return cls(
             config,
             only=option("only") or (),

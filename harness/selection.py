@@ -11,6 +11,7 @@ from pathlib import Path
 from . import five_models
 from .rtneural_json import InvalidModel, Model, read
 
+COMPANIONS = ("manifest.json", "metrics.json", "specs.json")
 SMALL = five_models.FOLDER / "small"
 LARGE_BYTES = 250_000
 SMOKE = ("activation-softmax", "dense-activations", "dense-wide", "lstm", "lstm-dense")
@@ -97,12 +98,12 @@ def five_cases(folder: Path = five_models.FOLDER) -> list[ModelCase]:
 
 
 def user_cases(path: Path) -> list[ModelCase]:
-    """The user's model files: one file, or the *.json of a folder that are models.
+    """The user's model files: one file, or the *.json of a folder, without those that the suite writes beside models.
 
     Raises UnusableModels when there is nothing to judge, or when one of the files is not a valid model.
     """
     if path.is_dir():
-        files = model_files(path)
+        files, _ = files_of(path)
         if not files:
             raise UnusableModels(f"Expected RTNeural JSON files in {path}, found none. Name a file or another folder.")
     elif path.is_file():
@@ -122,6 +123,7 @@ def user_cases(path: Path) -> list[ModelCase]:
     return [ModelCase(file.stem, file.resolve(), is_users=True) for file in files]
 
 
-def model_files(folder: Path) -> list[Path]:
-    """The *.json files of a folder that are models, broken ones included: those that speak of an `in_shape`."""
-    return [path for path in sorted(folder.glob("*.json")) if path.is_file() and b'"in_shape"' in path.read_bytes()]
+def files_of(folder: Path) -> tuple[list[Path], list[Path]]:
+    """(models, companions): the *.json files of a folder, and those that the suite itself writes beside models."""
+    files = sorted(file for file in folder.glob("*.json") if file.is_file())
+    return [file for file in files if file.name not in COMPANIONS], [file for file in files if file.name in COMPANIONS]

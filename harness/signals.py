@@ -14,21 +14,6 @@ def noise(frames: int, channels: int, *, seed: int = 0, amplitude: float = 1.0) 
     return ((2.0 * even - 1.0) * amplitude).astype(np.float32)
 
 
-def impulse(frames: int, channels: int, *, channel: int, frame: int = 0, amplitude: float = 1.0) -> np.ndarray:
-    """Silence but for one value [frames, channels]: shows kernels, their direction and dilation.
-
-    Raises ValueError for a channel or frame outside the signal.
-    """
-    _check(frames, channels)
-    if not (0 <= channel < channels and 0 <= frame < frames):
-        raise ValueError(
-            f"no channel {channel} at frame {frame} in a signal of {frames} frames and {channels} channels"
-        )
-    signal = np.zeros((frames, channels), np.float32)
-    signal[frame, channel] = amplitude
-    return signal
-
-
 def impulses(frames: int, channels: int, *, spacing: int) -> np.ndarray:
     """One impulse per channel [frames, channels], channel c at frame c · spacing with amplitude c + 1.
 

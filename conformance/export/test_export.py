@@ -7,7 +7,7 @@ import pytest
 
 from rtconform.harness import export_cases, signals
 from rtconform.harness.implementations.errors import Refused
-from rtconform.harness.judging import check, check_outputs, check_refused
+from rtconform.harness.judging import RequirementFailed, check, check_outputs, check_refused
 from rtconform.harness.rtneural_json import InvalidModel, read
 
 FRAMES = 64
@@ -33,7 +33,7 @@ def read_back(path):
         return read(path)
     except InvalidModel as error:
         faults = [str(fault) for fault in error.faults[:5]]
-        check(False, "the exported file is not valid RTNeural JSON", faults=faults)
+        raise RequirementFailed("the exported file is not valid RTNeural JSON", faults=faults) from error
 
 
 @pytest.mark.requirement("EXP-EXPRESSIBLE")
@@ -77,8 +77,7 @@ def test_numbers_read_back_to_the_same_bits(exporter, case, tmp_path):
     different = np.flatnonzero(got.view(np.uint32) != expected.view(np.uint32))
     if different.size:
         first = different[0]
-        check(
-            False,
+        raise RequirementFailed(
             f"{different.size} of {got.size} numbers are not the module's float32 values",
             expected=float(expected[first]),
             got=float(got[first]),
@@ -99,7 +98,7 @@ def test_what_the_format_lacks_is_refused_by_name(exporter, case, tmp_path):
 @pytest.mark.parametrize("value", [float("nan"), float("inf")], ids=["nan", "infinity"])
 def test_weights_that_are_not_finite_are_refused(exporter, value, tmp_path):
     """One weight of one layer."""
-    case = export_cases.ExportCase("dense-square", "make", {"name": "dense-square", "seed": 7})
+    case = export_cases.of_zoo("dense-square")
     module = case.module()
     module[2].weight.data[1, 2] = value
     what = f"a weight that is {value} was exported"
@@ -110,7 +109,7 @@ def test_weights_that_are_not_finite_are_refused(exporter, value, tmp_path):
 @pytest.mark.parametrize("name", ["dense-five-activations", "lstm-stacked"])
 def test_two_exports_have_the_same_bytes(exporter, name, tmp_path):
     """The same module, exported twice."""
-    case = export_cases.ExportCase(name, "make", {"name": name, "seed": 7})
+    case = export_cases.of_zoo(name)
     first = export(exporter, case, tmp_path).read_bytes()
     check(export(exporter, case, tmp_path).read_bytes() == first, "the second export differs from the first")
 
@@ -118,8 +117,8 @@ def test_two_exports_have_the_same_bytes(exporter, name, tmp_path):
 @pytest.mark.requirement("EXP-KEEPS-OLD-FILE")
 def test_refused_export_leaves_the_old_file(exporter, tmp_path):
     """A good export, then a refused one to the same path."""
-    good = export_cases.ExportCase("dense", "make", {"name": "dense", "seed": 7})
-    bad = export_cases.ExportCase("gelu", "make", {"name": "gelu", "seed": 7})
+    good = export_cases.of_zoo("dense")
+    bad = export_cases.of_zoo("gelu")
     path = tmp_path / "model.json"
     weights = tmp_path / "weights"
     weights.mkdir()

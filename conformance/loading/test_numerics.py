@@ -36,7 +36,7 @@ def judge(loader, rtc_config, measure):
             error = float(np.max(np.abs(outputs - budget.reference), initial=0.0))
             in_budgets = judgement.error_in_budgets
             measure("error", model=label, frames=len(frames), largest_error=error, error_in_budgets=in_budgets)
-        if not judgement.ok and len(frames) <= FRAMES:
+        if not judgement.ok and len(frames) <= FRAMES:  # over recordings, a budget per class takes too long
             passing = first_passing_class(case.model, frames, outputs, rtc_config.seed)
             evidence["would_pass_as"] = passing or "no numeric class"
         check_outputs(judgement, what, **evidence)

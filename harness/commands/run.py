@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +20,7 @@ from ..verdicts import ExitCode
 from . import single
 
 PLUGIN = "rtconform.harness.pytest_plugin"
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 INTERRUPTED, REFUSED, NOTHING_COLLECTED = 2, 4, 5
 """pytest's exit codes; importing pytest for them would take longer than a usage error."""
 
@@ -59,7 +60,7 @@ def run(
     if jobs == 1 or timed == set(classes):
         raise typer.Exit(run_suite(options, pytest_arguments))
     if not timed:
-        raise typer.Exit(run_suite(options, [*in_parallel(jobs), *pytest_arguments]))
+        raise typer.Exit(run_suite(options, pytest_arguments, jobs))
     raise typer.Exit(run_in_two_parts(options, pytest_arguments, jobs))
 
 
@@ -67,23 +68,18 @@ def run_in_two_parts(options: dict[str, Any], pytest_arguments: list[str], jobs:
     """Runs what is not timed in several processes, then the timed classes alone, and sums up both as one run."""
     out = Path(options["out"] or DEFAULT_OUT)
     first = out / "untimed"
-    untimed = [*in_parallel(jobs), "-m", " and ".join(f"not {name}" for name in TIMED_CLASSES), "--rtc-records-only"]
-    code = run_suite({**options, "out": str(first)}, [*untimed, *pytest_arguments])
+    untimed = ["-m", " and ".join(f"not {name}" for name in TIMED_CLASSES), "--rtc-records-only"]
+    code = run_suite({**options, "out": str(first)}, [*untimed, *pytest_arguments], jobs)
     if code == ExitCode.USAGE or not _has_ended(first):
         return code
     alone = ["-m", " or ".join(TIMED_CLASSES), f"--rtc-continue={first}"]
     return run_suite({**options, "out": str(out)}, [*alone, *pytest_arguments])
 
 
-def in_parallel(jobs: int) -> list[str]:
-    """The arguments of pytest for so many processes, which then have one thread each for their arithmetic."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    return ["-n", str(jobs), "--dist", "loadgroup"]
-
-
-def run_suite(options: dict[str, Any], pytest_arguments: Sequence[str] = ()) -> int:
+def run_suite(options: dict[str, Any], pytest_arguments: Sequence[str] = (), jobs: int = 1) -> int:
     """Runs the suite and returns the exit code; `options` are the plugin's, without `--rtc-`.
+
+    Several jobs are several processes, which then have one thread each for their arithmetic.
 
     pytest gets a process of its own, since a Python implementation may end the one that it is in: a run without a
     footer in its records is no run, whatever its exit code. No test selected is a usage error, as is anything that
@@ -98,8 +94,12 @@ def run_suite(options: dict[str, Any], pytest_arguments: Sequence[str] = ()) -> 
         for item in value if isinstance(value, (list, tuple)) else [value]:
             if item is not None:
                 arguments.append(f"--rtc-{name}={item}")
+    environment = dict(os.environ)
+    if jobs > 1:
+        arguments += ["-n", str(jobs), "--dist", "loadgroup"]
+        environment = {**ONE_THREAD, **environment}
     before = _written(out)
-    code = _wait([sys.executable, "-m", "pytest", *arguments, *pytest_arguments, str(CONFORMANCE)])
+    code = _wait([sys.executable, "-m", "pytest", *arguments, *pytest_arguments, str(CONFORMANCE)], environment)
     if code in (INTERRUPTED, REFUSED):
         return int(ExitCode.USAGE)
     if code == NOTHING_COLLECTED:
@@ -119,9 +119,9 @@ def run_suite(options: dict[str, Any], pytest_arguments: Sequence[str] = ()) -> 
     return code
 
 
-def _wait(command: list[str]) -> int:
+def _wait(command: list[str], environment: Mapping[str, str]) -> int:
     """The exit code of a command. Ctrl-C reaches it as it reaches us; how it ends then is its own affair."""
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command, env=environment)
     while True:
         try:
             return process.wait()

@@ -12,7 +12,7 @@ from .. import catalogue, records
 from ..faulty import matrix as kill_matrix
 from ..verdicts import ExitCode
 from . import fail, single
-from .run import in_parallel, run_suite
+from .run import run_suite
 
 DEFAULT_OUT = "rtconform-selftest"
 TIMEOUT_SECONDS = 6.0
@@ -35,11 +35,11 @@ def selftest(
     if not entries:
         fail(f"no implementation of the self-test is selected; {kill_matrix.LIST} lists them")
     results: list[dict[str, Any]] = []
-    for timed, arguments in ((False, in_parallel(jobs)), (True, [])):
+    for timed, processes in ((False, jobs), (True, 1)):
         for classes, group in _groups(entries, [r for r in requirements if r.is_timed == timed]).items():
             name = "-".join(["timed" if timed else "untimed", *classes])
             typer.echo(f"{', '.join(classes)}: {len(group)} implementations, of which the wrong ones must fail")
-            results += _run(group, classes, Path(out) / name, arguments)
+            results += _run(group, classes, Path(out) / name, processes)
     matrix = kill_matrix.evaluate(entries, results)
     if not only:
         matrix.faults += kill_matrix.uncovered(matrix, requirements)
@@ -69,7 +69,7 @@ def _groups(
 
 
 def _run(
-    entries: Sequence[kill_matrix.Entry], classes: Sequence[str], out: Path, pytest_arguments: list[str]
+    entries: Sequence[kill_matrix.Entry], classes: Sequence[str], out: Path, jobs: int
 ) -> Sequence[dict[str, Any]]:
     """The result records of the suite's run on these implementations, with the smallest set of cases."""
     options: dict[str, Any] = {
@@ -80,7 +80,7 @@ def _run(
     }
     for name in catalogue.ROLES:
         options[name] = [entry.connection for entry in entries if entry.role == name]
-    code = run_suite(options, [*pytest_arguments, "--rtc-records-only", "--tb=no", "--no-summary"])
+    code = run_suite(options, ["--rtc-records-only", "--tb=no", "--no-summary"], jobs)
     try:
         if code == ExitCode.USAGE:
             fail("the suite could not be run on them, for the reason above", code=1)

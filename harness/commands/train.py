@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 import time
@@ -16,6 +15,7 @@ import typer
 from .. import golden
 from ..implementations import connect
 from ..implementations.errors import ImplementationError, Refused
+from ..paths import why_unwritable
 from ..rtneural_json import InvalidModel
 from . import fail, single
 
@@ -44,9 +44,8 @@ def train(
     if model:
         values["models"] = {name: values.get("models", {}).get(name, {}) for name in model}
     folder = Path(out)
-    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        fail(f"--out {folder}: expected a folder that can be written to, found {there}, which is none")
+    if why := why_unwritable(folder):
+        fail(f"--out {folder}: {why}")
     try:
         metrics = connect(trainer, "trainer").train(values, folder, _printer())
     except Refused as error:

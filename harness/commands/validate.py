@@ -11,9 +11,8 @@ import typer
 from ..rtneural_json import validate_file
 from ..rtneural_json.message import format_report
 from ..rtneural_json.specs import check_spec
+from ..selection import files_of
 from . import fail, single
-
-COMPANIONS = ("manifest.json", "metrics.json", "specs.json")
 
 
 def validate(
@@ -41,13 +40,12 @@ def validate(
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    files = sorted(file for file in path.glob("*.json") if file.is_file())
+    files, companions = files_of(path)
     if not files:
         fail(f"expected RTNeural JSON files in {path}, found none; name a file or another folder")
-    ours = [file for file in files if file.name in COMPANIONS]
-    if ours:
-        typer.echo(f"skipped, which rtconform writes beside models: {', '.join(file.name for file in ours)}")
-    return [file for file in files if file not in ours]
+    if companions:
+        typer.echo(f"skipped, which rtconform writes beside models: {', '.join(file.name for file in companions)}")
+    return files
 
 
 def command(name: str, text: str) -> Any:

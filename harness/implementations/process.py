@@ -1,19 +1,19 @@
 """A child process that is talked to in lines, and is gone for sure when it is closed.
 
-It gets a session of its own, so that whatever it started goes with it. Two threads empty its outputs, so that a full
-pipe never blocks it, and one fills its input, so that a child that doesn't read never blocks us. The threads know the
-pipes only: a child that is forgotten is still collected, and killed then.
+It gets a session of its own, so that whatever it started goes with it. Its three pipes are served as each is ready and
+none is waited for alone, so that neither a child that doesn't read nor one that floods its standard error can block us.
+A child that is forgotten is still collected, and killed then.
 """
 
 from __future__ import annotations
 
 import os
-import queue
+import selectors
 import signal
 import subprocess
-import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO
@@ -25,7 +25,8 @@ STDERR_KEPT = 1 << 14
 """Bytes kept of the end of a child's standard error."""
 
 PARTIAL_KEPT = 1 << 10
-LINES_WAITING = 256
+CHUNK = 1 << 16
+CHUNKS_AFTER_DEATH = 64
 GRACE_SECONDS = 2.0
 GLANCE_SECONDS = 0.2
 
@@ -43,15 +44,18 @@ class Child:
             start_new_session=True,
         )
         assert self._process.stdin and self._process.stdout and self._process.stderr
-        self._out = _Lines()
-        self._to_send: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._in, self._out, self._err = self._process.stdin, self._process.stdout, self._process.stderr
+        self._selector = selectors.DefaultSelector()
+        for pipe in (self._in, self._out, self._err):
+            os.set_blocking(pipe.fileno(), False)
+        for pipe in (self._out, self._err):
+            self._selector.register(pipe, selectors.EVENT_READ)
+        self._unsent = bytearray()
+        self._is_finished = False
+        self._lines: deque[bytes] = deque()
+        self._pieces: list[bytes] = []
         self._stderr = bytearray()
-        threads = [
-            _thread(_write, self._process.stdin, self._to_send),
-            _thread(_read_lines, self._process.stdout, self._out),
-            _thread(_read_tail, self._process.stderr, self._stderr),
-        ]
-        self._finalizer = weakref.finalize(self, _stop, self._process, self._to_send, self._out, threads)
+        self._finalizer = weakref.finalize(self, _stop, self._process, self._selector, self._stderr)
 
     @property
     def pid(self) -> int:
@@ -60,17 +64,21 @@ class Child:
 
     @property
     def stderr(self) -> str:
-        """The end of what the child wrote to standard error."""
+        """The end of what the child wrote to standard error; all of it is in once the child has been killed."""
         return bytes(self._stderr).decode("utf-8", "replace")
 
     @property
     def partial(self) -> bytes:
         """What came after the last newline (its first bytes, if it is long)."""
-        return self._out.partial
+        return b"".join(self._pieces[:1])[:PARTIAL_KEPT]
 
     def send(self, line: bytes) -> None:
-        """Hand a line to the writing thread; a child that is gone or doesn't read is noticed by the missing reply."""
-        self._to_send.put(line)
+        """Send a line; what the child doesn't take goes out while we wait for its reply.
+
+        A child that is gone or doesn't read is noticed by the missing reply.
+        """
+        self._unsent += line
+        self._write()
 
     def receive(self, seconds: float) -> bytes | None:
         """The next line without its newline, or None at the end of the output or of the process.
@@ -78,114 +86,118 @@ class Child:
         Raises TimeoutError when nothing came, and ValueError for a line without end.
         """
         deadline = time.monotonic() + seconds
-        while True:
-            # What the child started may hold its output open after its death, so the end of the output isn't enough.
-            has_ended = self._process.poll() is not None
-            try:
-                line = self._out.waiting.get(timeout=max(min(deadline - time.monotonic(), GLANCE_SECONDS), 0))
-            except queue.Empty:
-                if has_ended:
-                    return None
-                if time.monotonic() >= deadline:
-                    raise TimeoutError from None
+        has_ended = False
+        while not self._lines:
+            if (length := sum(map(len, self._pieces))) > LONGEST_LINE:
+                raise ValueError(f"{length} bytes without a newline")
+            if self._out.closed:
+                return None
+            left = deadline - time.monotonic()
+            if self._serve(max(min(left, GLANCE_SECONDS), 0)):
                 continue
-            if isinstance(line, Exception):
-                raise line
-            return line
+            # What the child started may hold its output open after its death, so the end of the output isn't enough.
+            if has_ended:
+                return None
+            has_ended = self._process.poll() is not None
+            if left <= 0 and not has_ended:
+                raise TimeoutError
+        return self._lines.popleft()
 
     def wait(self, seconds: float = GRACE_SECONDS) -> int | None:
-        """The exit status once the process has ended by itself (negative for a signal), None if it has not in time."""
-        try:
-            return self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
+        """The exit status once the process has ended by itself (negative for a signal), None if it has not in time.
+
+        What it says meanwhile is read, so that it can end, and lost.
+        """
+        deadline = time.monotonic() + seconds
+        pause = 0.0005
+        while self._process.poll() is None:
+            if time.monotonic() >= deadline:
+                return None
+            self._serve(pause)
+            self._lines.clear()
+            pause = min(2 * pause, 0.02)
+        return self._process.returncode
 
     def finish(self) -> None:
         """Close the child's input, which tells it that nothing more will come."""
-        self._to_send.put(None)
+        self._is_finished = True
+        self._write()
 
     def kill(self) -> None:
         """End the process and all that it started, and give the pipes back. A second call does nothing."""
         self._finalizer()
 
+    def _serve(self, seconds: float) -> bool:
+        """Move what the pipes hold, after waiting for one of them; whether the child's output has got any further."""
+        got_on = False
+        for key, _ in self._selector.select(seconds):
+            if key.fileobj is self._in:
+                self._write()
+            elif key.fileobj is self._out:
+                self._read_lines()
+                got_on = True
+            elif _read_tail(self._err, self._stderr) == b"":
+                self._close(self._err)
+        return got_on
 
-class _Lines:
-    """What the reading thread has found: whole lines, None for the end, an exception for a line without end."""
-
-    def __init__(self) -> None:
-        self.waiting: queue.Queue[bytes | Exception | None] = queue.Queue(LINES_WAITING)
-        self.partial = b""
-        self.closed = False
-
-    def put(self, line: bytes | Exception | None) -> None:
-        while not self.closed:
-            try:
-                self.waiting.put(line, timeout=0.1)
-            except queue.Full:
-                continue
+    def _write(self) -> None:
+        if self._in.closed:
             return
+        try:
+            while self._unsent:
+                del self._unsent[: os.write(self._in.fileno(), self._unsent[:CHUNK])]
+        except BlockingIOError:
+            if self._in not in self._selector.get_map():
+                self._selector.register(self._in, selectors.EVENT_WRITE)
+            return
+        except OSError:
+            # The child closed its input or died. Whoever waits for its reply finds out which.
+            self._is_finished = True
+        if self._in in self._selector.get_map():
+            self._selector.unregister(self._in)
+        if self._is_finished:
+            self._in.close()
 
-
-def _thread(target: object, pipe: IO[bytes], shared: object) -> threading.Thread:
-    thread = threading.Thread(target=target, args=(pipe, shared), daemon=True)  # type: ignore[arg-type]
-    thread.start()
-    return thread
-
-
-def _write(pipe: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
-    try:
-        while (line := lines.get()) is not None:
-            rest = memoryview(line)
-            while rest:
-                rest = rest[os.write(pipe.fileno(), rest) :]
-    except OSError:
-        # The child closed its input or died. Whoever waits for its reply finds out which.
-        pass
-    pipe.close()
-
-
-def _read_lines(pipe: IO[bytes], out: _Lines) -> None:
-    pieces: list[bytes] = []
-    length = 0
-    while chunk := os.read(pipe.fileno(), 1 << 16):
+    def _read_lines(self) -> None:
+        try:
+            chunk = os.read(self._out.fileno(), CHUNK)
+        except BlockingIOError:
+            return
+        if not chunk:
+            self._close(self._out)
         *ends, rest = chunk.split(b"\n")
         for end in ends:
-            out.put(b"".join([*pieces, end]))
-            pieces.clear()
-            length = 0
+            self._lines.append(b"".join([*self._pieces, end]))
+            self._pieces.clear()
         if rest:
-            pieces.append(rest)
-            length += len(rest)
-        out.partial = b"".join(pieces[:1])[:PARTIAL_KEPT]
-        if length > LONGEST_LINE:
-            out.put(ValueError(f"{length} bytes without a newline"))
-            break
-        if out.closed:
-            break
-    out.put(None)
-    pipe.close()
+            self._pieces.append(rest)
+
+    def _close(self, pipe: IO[bytes]) -> None:
+        self._selector.unregister(pipe)
+        pipe.close()
 
 
-def _read_tail(pipe: IO[bytes], tail: bytearray) -> None:
-    while chunk := os.read(pipe.fileno(), 1 << 12):
-        tail += chunk
-        del tail[:-STDERR_KEPT]
-    pipe.close()
+def _read_tail(pipe: IO[bytes], tail: bytearray) -> bytes | None:
+    """The next bytes of a pipe, which go to the end of the tail; b"" at its end, None if there is nothing now."""
+    try:
+        chunk = os.read(pipe.fileno(), CHUNK)
+    except BlockingIOError:
+        return None
+    tail += chunk
+    del tail[:-STDERR_KEPT]
+    return chunk
 
 
-def _stop(
-    process: subprocess.Popen[bytes],
-    to_send: queue.SimpleQueue[bytes | None],
-    out: _Lines,
-    threads: list[threading.Thread],
-) -> None:
-    if hasattr(os, "killpg"):
-        # Also after the process has ended by itself: what it started may live on in its group.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+def _stop(process: subprocess.Popen[bytes], selector: selectors.BaseSelector, stderr: bytearray) -> None:
+    # Also after the process has ended by itself: what it started may live on in its group.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.wait()
-    out.closed = True
-    to_send.put(None)
-    for thread in threads:
-        thread.join(1.0)
+    selector.close()
+    assert process.stdin and process.stdout and process.stderr
+    for _ in range(CHUNKS_AFTER_DEATH):  # a process that left the group may go on writing for ever
+        if process.stderr.closed or not _read_tail(process.stderr, stderr):
+            break
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        pipe.close()

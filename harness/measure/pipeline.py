@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import five_models
 from ..five_models import AUDIO
-from ..judging import check
+from ..judging import RequirementFailed
 from .step import gather
 
 PATIENCE_SECONDS = 3.0
@@ -92,8 +92,7 @@ def check_ids(results: Sequence[Mapping[str, Any]], expected: Sequence[int]) -> 
     if got == list(expected):
         return
     place = next(n for n, pair in enumerate(zip_longest(got, expected)) if pair[0] != pair[1])
-    check(
-        False,
+    raise RequirementFailed(
         f"{len(expected)} frames gave {len(got)} results; the first difference is at result {place}",
         expected=list(expected[place : place + 5]),
         got=got[place : place + 5],

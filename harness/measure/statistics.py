@@ -1,4 +1,4 @@
-"""Percentiles of raw samples: the one definition that is used."""
+"""Percentiles of raw samples, by nearest rank."""
 
 from __future__ import annotations
 

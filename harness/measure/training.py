@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import five_models
-from ..judging import check
+from ..judging import RequirementFailed, check
 from ..paths import FIXTURES
 from ..rtneural_json import InvalidModel, Model, oracle, read
 from .losses import LOSSES, best_constant, skill
@@ -44,7 +44,8 @@ class Trained:
         try:
             return read(self.path)
         except InvalidModel as error:
-            check(False, f"{self.name}: the run left no valid RTNeural JSON file", fault=str(error))
+            what = f"{self.name}: the run left no valid RTNeural JSON file"
+            raise RequirementFailed(what, fault=str(error)) from error
 
     @cached_property
     def held_out(self) -> tuple[np.ndarray, np.ndarray]:

@@ -110,7 +110,7 @@ def verdict_line(run: Run) -> tuple[str, str]:
     if code == ExitCode.NOT_AVAILABLE:
         return "NOT AVAILABLE", f"something that is required is missing on this machine: {said}"
     if code == ExitCode.INCONCLUSIVE:
-        return "INCONCLUSIVE", f"this machine was too noisy to say, so run it again when it is idle: {said}"
+        return "INCONCLUSIVE", f"some of it could not be decided, for the reasons given: {said}"
     return "FAILED", said
 
 

@@ -134,7 +134,7 @@ def _failures(run: Run) -> Iterator[RenderableType]:
 
 
 def _undecided(run: Run) -> Iterator[RenderableType]:
-    """What is missing here, and what the machine was too noisy for: a line per implementation and reason."""
+    """What is missing here, and what could not be decided: a line per implementation and reason."""
     said = {
         (result["verdict"], visible(result["implementation"]), result["found"]): None
         for result in run.results

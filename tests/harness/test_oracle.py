@@ -91,7 +91,7 @@ def test_gru_gates_and_state():
 def test_conv1d_is_causal_dilated_and_not_flipped():
     """An impulse comes out as the kernel from its newest tap to its oldest, `dilation` frames apart."""
     layer = g.Conv1d(floats(1, 2, 3).reshape(3, 1, 1), floats(0), dilation=2)
-    assert run(layer, signals.impulse(7, 1, channel=0))[:, 0].tolist() == [3, 0, 2, 0, 1, 0, 0]
+    assert run(layer, signals.impulses(7, 1, spacing=1))[:, 0].tolist() == [3, 0, 2, 0, 1, 0, 0]
 
 
 def test_conv1d_groups_split_both_channel_axes():

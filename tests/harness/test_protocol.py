@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import jsonschema_rs
 import numpy as np
 import pytest
 
@@ -194,7 +195,7 @@ class TestAnswersThatAreNotTheProtocol:
             ("wrong-seq", "load", "seq 3"),
             ("other-version", "hello", "protocol 2"),
             ("other-role", "hello", "the role trainer"),
-            ("missing-field", "load", "'model' is a required property"),
+            ("missing-field", "load", '"model" is a required property'),
             ("too-few-outputs", "process", "float32 of shape [0, 1]"),
             ("short-data", "process", "3 bytes of data for shape [1, 1], which takes 4"),
             ("not-base64", "process", "data that is not base64"),
@@ -295,27 +296,23 @@ class TestMessages:
 
     def test_every_definition_of_the_schema_is_a_schema(self):
         """The published schema is valid under its own dialect, and has a reply for every request."""
-        from jsonschema import Draft202012Validator
-
         schema = json.loads(wire.SCHEMA.read_text())
-        Draft202012Validator.check_schema(schema)
+        jsonschema_rs.meta.validate(schema)
         names = set(schema["$defs"])
         requests = {name.removeprefix("request-") for name in names if name.startswith("request-")}
         assert requests == {name.removeprefix("reply-") for name in names if name.startswith("reply-")}
 
     def test_the_published_schema_and_the_checks_agree(self):
         """A message that the client accepts is valid under the whole schema, and a spoilt one under neither."""
-        from jsonschema import Draft202012Validator
-
-        whole = Draft202012Validator(json.loads(wire.SCHEMA.read_text()))
+        whole = jsonschema_rs.Draft202012Validator(json.loads(wire.SCHEMA.read_text()))
         good = {"seq": 4, "op": "process", "model": 1, "frames": wire.array_to_wire(ONE_FRAME)}
         spoilt = good | {"frames": {"shape": [1], "data": ""}}
         assert wire.fault(good, "request-process") is None and whole.is_valid(good)
-        assert "too short" in (wire.fault(spoilt, "request-process") or "") and not whole.is_valid(spoilt)
+        assert "less than 2 items" in (wire.fault(spoilt, "request-process") or "") and not whole.is_valid(spoilt)
 
-    def test_long_lists_are_checked_at_their_start(self):
-        """A list of many measurements is still refused when it is of the wrong kind."""
+    def test_long_lists_are_checked_to_their_end(self):
+        """One of many measurements is of the wrong kind."""
         times = {name: [1] * 100_000 for name in ("wall_ns", "cpu_ns", "preemptions", "null_ns")}
         reply = {"seq": 1, "ok": True, "outputs": {}, "mismatches": 0, **times}
         assert wire.fault(reply, "reply-measure_latency") is None
-        assert wire.fault(reply | {"wall_ns": ["fast"] * 100_000}, "reply-measure_latency")
+        assert wire.fault(reply | {"wall_ns": [*[1] * 99_999, "fast"]}, "reply-measure_latency")

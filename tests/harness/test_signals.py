@@ -7,7 +7,6 @@ from rtconform.harness import signals
 
 EVERY = {
     "noise": lambda frames, channels: signals.noise(frames, channels, seed=3),
-    "impulse": lambda frames, channels: signals.impulse(frames, channels, channel=channels - 1, frame=2),
     "impulses": lambda frames, channels: signals.impulses(frames, channels, spacing=3),
     "burst_then_silence": lambda frames, channels: signals.burst_then_silence(frames, channels, burst=5, seed=3),
     "ramp": signals.ramp,
@@ -36,13 +35,6 @@ def test_noise_depends_on_its_seed_and_stays_in_its_amplitude():
 def test_longer_noise_begins_like_shorter_noise():
     """A run over more frames repeats the first ones."""
     assert np.array_equal(signals.noise(10, 3, seed=1), signals.noise(100, 3, seed=1)[:10])
-
-
-def test_impulse_is_one_value():
-    """Everything else is zero."""
-    signal = signals.impulse(9, 4, channel=2, frame=5, amplitude=0.5)
-    assert np.argwhere(signal).tolist() == [[5, 2]]
-    assert signal[5, 2] == 0.5
 
 
 def test_impulses_differ_by_channel():
@@ -85,7 +77,6 @@ def test_grid_reaches_both_ends_in_every_channel():
     [
         lambda: signals.noise(-1, 3),
         lambda: signals.noise(4, 0),
-        lambda: signals.impulse(4, 2, channel=2),
         lambda: signals.impulses(4, 3, spacing=2),
         lambda: signals.alternating(4, 2, period=0),
     ],
