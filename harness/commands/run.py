@@ -88,6 +88,7 @@ def run_suite(options: dict[str, Any], pytest_arguments: Sequence[str] = (), job
     out = Path(options.get("out") or DEFAULT_OUT)
     arguments = [
         *("-c", str(CONFORMANCE / "pytest.ini"), "--rootdir", str(CONFORMANCE), "-p", PLUGIN),
+        *("-p", "no:hypothesispytest"),  # whose summary loads all of hypothesis, a quarter of a second
         *("-q", "-rN", "--no-header", "--tb=short", "--rtc-timed"),
     ]
     for name, value in options.items():
