@@ -94,8 +94,6 @@ def verdict_of(error: BaseException) -> tuple[Verdict, str, dict[str, Any]]:
     """
     found = str(error) or type(error).__name__
     evidence = dict(getattr(error, "evidence", None) or {})
-    if isinstance(error, errors.ProcessError) and error.command:
-        evidence["gdb"] = error.gdb_line
     for kinds, verdict in VERDICTS:
         if isinstance(error, kinds):
             return verdict, found, jsonable(evidence)

@@ -60,13 +60,15 @@ def failure_text(result: Mapping[str, Any]) -> str:
     lines = [
         f"{result['item']}: {result['verdict']}",
         f"  required: {result['text']}",
-        f"  found:    {result['found']}",
+        f"  found:    {result['found'] or 'it holds'}",
     ]
     lines += [f"  {line}" for line in evidence_lines(result["evidence"])]
     if known := result.get("known_failure"):
         lines.append(f"  known failure: {known}")
     lines.append(f"  seed:     {result['seed']}")
     lines.append(f"  again:    {result['command']}")
+    if debugger := result["evidence"].get("gdb"):
+        lines.append(f"  debugger: {debugger}")
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from . import catalogue, config as settings, judging, known_failures, records, selection
+from . import catalogue, config as settings, crash_files, judging, known_failures, records, selection
 from .implementations.errors import BadConnection
 from .run_state import STATE, RunState, UnwritableOut, case_of, params_of
 from .verdicts import ExitCode, Verdict
@@ -141,6 +141,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = kept
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    state = session.config.stash[STATE]
+    if not state.is_worker:
+        crash_files.clear(state.out)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

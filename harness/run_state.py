@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from . import catalogue, config as settings, judging, known_failures, messages, records, selection
+from . import catalogue, config as settings, crash_files, judging, known_failures, messages, records, selection
 from .implementations import Implementation, connect
 from .implementations.errors import GivenUp
 from .paths import why_unwritable
@@ -180,6 +180,7 @@ class RunState:
                 verdict, found = Verdict.SKIP, str(call.excinfo.value)
             else:
                 verdict, found, evidence = judging.verdict_of(call.excinfo.value)
+                evidence = crash_files.keep(self.out, item.name, evidence)
         self._timeouts[where["implementation"]] += verdict is Verdict.TIMEOUT
         verdict, known = self._with_known_failures(requirement.id, where, verdict)
         return {

@@ -54,6 +54,8 @@ def add(
     except (goldens.GoldenError, InvalidModel) as error:
         fail(str(error))
     typer.echo(f"{made.name}: {len(made.inputs)} frames stored for {made.model_path}")
+    if goldens.find(Path(model)) is None:
+        typer.echo(f"A run looks in {made.model_path.parent / 'golden'} only: it will not find this one.", err=True)
 
 
 def command(name: str, text: str) -> Any:

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -83,7 +84,7 @@ def _read(config: str | None) -> dict[str, Any]:
         return {}
     path = Path(config)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
     except (OSError, ValueError) as error:
         fail(f"{path}: expected a JSON config, found: {error}")
     if not isinstance(values, dict):
@@ -93,6 +94,13 @@ def _read(config: str | None) -> dict[str, Any]:
         if isinstance(entry, dict) and isinstance(entry.get("path"), str) and not BUNDLED.match(entry["path"]):
             entry["path"] = str((path.parent / Path(entry["path"]).expanduser()).resolve())
     return values
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object. Raises ValueError for a key that stands in it twice, of which json would keep the last."""
+    if twice := [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]:
+        raise ValueError(f"the key {twice[0]!r} stands twice in one object; keep one")
+    return dict(pairs)
 
 
 def _printer() -> Callable[[Mapping[str, Any]], None]:

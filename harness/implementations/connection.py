@@ -25,7 +25,7 @@ from typing import Any, Literal, overload
 
 from .errors import BadConnection, NotAvailable
 from .host import CommandLoader, host_command
-from .protocols import ROLES
+from .protocols import ROLES, with_article
 from .python import METHODS, adopt
 from .remote import RemoteExporter, RemoteTrainer
 from .roles import (
@@ -168,9 +168,9 @@ def _abi(rest: str, role: str, connection: str, timeout: float) -> Implementatio
     if role != "loader":
         raise BadConnection(
             who=connection,
-            expected=f"a {role}",
+            expected=with_article(role),
             found="abi:, which is for loaders",
-            hint=f"connect a {role} by py: or cmd:",
+            hint=f"connect {with_article(role)} by py: or cmd:",
         )
     path, hash_sign, name = rest.rpartition("#")
     if not hash_sign or Path(rest).is_file():
@@ -189,7 +189,9 @@ def _abi(rest: str, role: str, connection: str, timeout: float) -> Implementatio
 
 def _cmd(rest: str, role: str, connection: str, timeout: float) -> Implementation:
     if role not in COMMANDS:
-        raise BadConnection(who=connection, expected=f"a {role}", found="cmd:", hint=f"connect a {role} by py:")
+        raise BadConnection(
+            who=connection, expected=with_article(role), found="cmd:", hint=f"connect {with_article(role)} by py:"
+        )
     try:
         command = shlex.split(rest)
     except ValueError as error:

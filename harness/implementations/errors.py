@@ -93,14 +93,8 @@ class ProcessError(ImplementationError):
     stderr: str = ""
     requests: tuple[str, ...] = ()
 
-    @property
-    def gdb_line(self) -> str:
-        """The line that runs the same process under gdb; it reads the `requests` from standard input."""
-        return f"gdb --args {self.command}"
-
     def _details(self) -> str:
-        inside = f"\nto look inside: {self.gdb_line}" if self.command else ""
-        return _indented("its standard error ends:", self.stderr) + inside
+        return _indented("its standard error ends:", self.stderr)
 
 
 @dataclass(eq=False, kw_only=True)

@@ -18,6 +18,11 @@ ROLES = ("loader", "exporter", "trainer", "pipeline")
 """The names of the roles, as `Declaration.role` holds them."""
 
 
+def with_article(role: str) -> str:
+    """As in: an exporter."""
+    return f"{'an' if role[0] in 'aeiou' else 'a'} {role}"
+
+
 class Model(Protocol):
     """A loaded model, with state that carries from frame to frame and from call to call until `reset`."""
 

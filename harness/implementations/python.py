@@ -15,7 +15,7 @@ import numpy as np
 
 from .errors import BadConnection, ProtocolViolation
 from .module_ref import ModuleRef
-from .protocols import Declaration
+from .protocols import Declaration, with_article
 from .python_pipeline import PythonPipeline
 from .roles import (
     MAX_FRAMES,
@@ -42,7 +42,7 @@ def adopt(found: Any, role: str, connection: str) -> Implementation:
     if not callable(member(found, method)):
         raise BadConnection(
             who=connection,
-            expected=f"a {role}: an object with a method {method}",
+            expected=f"{with_article(role)}: an object with a method {method}",
             found=f"{type(found).__name__} without one",
             hint="see docs/PLUG_IN.md for the members of each role",
         )
@@ -58,8 +58,8 @@ def adopt(found: Any, role: str, connection: str) -> Implementation:
     if declaration.role != role:
         raise BadConnection(
             who=connection,
-            expected=f"a {role}",
-            found=f"a {declaration.role} by its declaration",
+            expected=with_article(role),
+            found=f"{with_article(declaration.role)} by its declaration",
             hint="name it as that role",
         )
     return _ADOPTERS[role](found, declaration, connection)

@@ -13,7 +13,7 @@ from . import wire
 from .client import Client
 from .errors import BadConnection, ImplementationError, Refused
 from .module_ref import ModuleRef
-from .protocols import Declaration
+from .protocols import Declaration, with_article
 from .roles import (
     MAX_FRAMES,
     ExporterImplementation,
@@ -102,7 +102,9 @@ class _Remote:
             declaration = client.hello(self.role, timeout=max(self.timeout, START_SECONDS))
         except Refused as error:
             client.abandon()
-            raise BadConnection(who=who, expected=f"a {self.role} that says hello", found=error.message) from None
+            raise BadConnection(
+                who=who, expected=f"{with_article(self.role)} that says hello", found=error.message
+            ) from None
         except BaseException:
             client.abandon()
             raise

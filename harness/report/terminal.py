@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 MOST_FAILURES = 20
 MOST_MODELS = 12
+MOST_REASONS = 8
 LOADERS_ABREAST = 3
 LONGEST_LINE = 400
 STYLES = {"NOT CONFORMANT": "bold red", "FAILED": "bold red", "CONFORMANT": "green", "PASSED": "bold green"}
@@ -134,14 +136,16 @@ def _failures(run: Run) -> Iterator[RenderableType]:
 
 
 def _undecided(run: Run) -> Iterator[RenderableType]:
-    """What is missing here, and what could not be decided: a line per implementation and reason."""
-    said = {
-        (result["verdict"], visible(result["implementation"]), result["found"]): None
+    """What is missing here, could not be decided, or was not declared: a line per implementation and reason."""
+    said = Counter(
+        (result["verdict"], visible(result["implementation"]), one_line(result["found"]))
         for result in run.results
-        if Verdict(result["verdict"]) in (Verdict.NOT_AVAILABLE, Verdict.INCONCLUSIVE)
-    }
-    for verdict, implementation, found in said:
-        yield _styled(f"{verdict} ", "yellow", f"{implementation}: {visible(found)}")
+        if Verdict(result["verdict"]) in (Verdict.NOT_AVAILABLE, Verdict.INCONCLUSIVE, Verdict.SKIP)
+    )
+    for (verdict, implementation, found), count in list(said.items())[:MOST_REASONS]:
+        yield _styled(f"{verdict} ", "yellow", f"{implementation} ({counted(count, 'case')}): {found}")
+    if len(said) > MOST_REASONS:
+        yield f"and {len(said) - MOST_REASONS} more reasons, in the report"
     if said:
         yield ""
 

@@ -160,14 +160,14 @@ def written(path: Path, file: dict[str, Any] | str) -> Path:
     return path
 
 
-def compiled(source: str, folder: Path) -> Path:
-    """A shared library made of one source beside this file and loader.h. Skips where there is no compiler."""
-    is_c = source.endswith(".c")
+def compiled(source: str | Path, folder: Path) -> Path:
+    """A shared library made of loader.h and one source, a path or a name here. Skips where there is no compiler."""
+    is_c = Path(source).suffix == ".c"
     compiler = shutil.which("cc" if is_c else "c++")
     if compiler is None:
         pytest.skip("no compiler here")
     library = folder / f"lib{Path(source).stem}.so"
     options = ["-std=c99", "-pedantic"] if is_c else ["-std=c++17"]
     options += ["-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden", f"-I{INCLUDE}"]
-    subprocess.run([compiler, *options, Path(__file__).with_name(source), "-o", library], check=True)
+    subprocess.run([compiler, *options, Path(__file__).parent / source, "-o", library], check=True)
     return library

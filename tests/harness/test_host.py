@@ -241,6 +241,25 @@ class TestBadLibraries:
         assert error["class"] == "ContractBreach"
         assert "extension()" in error["message"]
 
+    @pytest.mark.parametrize(
+        ("text", "instead", "message"),
+        [
+            ("{RTC_ABI_VERSION,", "{7,", "has ABI version 7; version 1 is expected"),
+            ('"identity"', "NULL", "leaves name NULL"),
+            ("index == 0", "index < 5000", "doesn't return NULL past its last loader"),
+        ],
+    )
+    def test_a_loader_that_is_declared_wrong_is_a_breach(
+        self, tmp_path: Path, text: str, instead: str, message: str
+    ) -> None:
+        """It is met at hello, by the same class as other breaches of loader.h, and not taken for a wrong path."""
+        source = Path(__file__).with_name("identity_loader.c").read_text(encoding="utf-8")
+        (tmp_path / "wrong.c").write_text(source.replace(text, instead), encoding="utf-8")
+        with running(raw_host.compiled(tmp_path / "wrong.c", tmp_path), None) as host:
+            error = host.ask("hello", protocol=1)["error"]
+        assert (error["phase"], error["class"]) == ("internal", "ContractBreach")
+        assert message in error["message"]
+
     def test_texts_without_an_end_are_cut(self, breaching: Path) -> None:
         """Neither missing NULs nor bytes that aren't UTF-8 in an error do any harm."""
         with running(breaching, "load-with-endless-text") as host:

@@ -96,13 +96,13 @@ def _nothing_is_left_over():
 
 
 class TestProcessesThatEnd:
-    def test_an_abort_is_a_crash_with_its_signal_and_the_line_for_gdb(self):
-        """A partner that aborts is reported with the signal, its last words, and how to look inside."""
+    def test_an_abort_is_a_crash_with_its_signal(self):
+        """A partner that aborts is reported with the signal, its last words, and its command."""
         error = failure("abort", "load")
         assert isinstance(error, Crashed)
         assert (error.signal, error.op, error.who) == ("SIGABRT", "load", "misbehaving")
         assert "assertion failed: weights != NULL" in str(error)
-        assert f"gdb --args {sys.executable}" in str(error)
+        assert error.command.startswith(sys.executable)
 
     def test_a_crash_keeps_the_requests_that_led_to_it(self):
         """The requests of a crashed conversation are kept, so that the same can be sent again."""

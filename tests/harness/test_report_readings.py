@@ -5,7 +5,7 @@ import math
 import pytest
 
 from rtconform.harness.records import read
-from rtconform.harness.report import measured, pictures, reading
+from rtconform.harness.report import measured, pictures, reading, terminal
 from rtconform.harness.report.text import digits, memory, one_line, shown, visible
 from rtconform.harness.verdicts import Verdict
 
@@ -37,6 +37,15 @@ class TestReadings:
         """One word; all skipped is no pass."""
         results = [result("RUN-RESET", "mine", f"case{n}", verdict) for n, verdict in enumerate(verdicts)]
         assert reading.verdict_line(read(build(tmp_path, results)))[0] == word
+
+    def test_what_was_not_judged_is_told_with_its_reasons(self, tmp_path):
+        """In the terminal, a line per reason; the report has them all."""
+        results = [result("RUN-RESET", "mine", f"case{n}", "SKIP") for n in range(3)]
+        for n, made in enumerate(results):
+            made["found"] = "not declared: gru" if n else "it has no golden: rtconform golden add m.json"
+        said = terminal.render(read(build(tmp_path, [result("RUN-RESET", "mine", "good", "PASS"), *results])), "r.html")
+        assert "SKIP mine (1 case): it has no golden: rtconform golden add m.json" in said
+        assert "SKIP mine (2 cases): not declared: gru" in said
 
     def test_the_worst_case_speaks_for_a_requirement(self, tmp_path):
         """Whatever came first."""

@@ -5,14 +5,18 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from rtconform.harness.implementations.host import find_host
 from rtconform.harness.records import read
 from rtconform.harness.selection import SMALL
+
+from .raw_host import compiled
 
 FAULTY = f"abi:{find_host().with_name('librtc_faulty.so')}"
 GOOD = f"{FAULTY}#good-native"
@@ -94,9 +98,28 @@ def test_each_way_to_go_wrong_is_a_verdict_and_the_run_goes_on(rtconform, tmp_pa
     assert verdicts["NUM-ORACLE[run-nan-lstm]"] == "FAIL"
     assert {verdict for item, verdict in verdicts.items() if "good-native" in item} == {"PASS"}
     assert "SIGSEGV" in run.stdout
-    assert "gdb --args" in run.stdout
+    debugger = shlex.split(re.search(r"debugger: +(gdb .+ldr-crashes)$", run.stdout, re.MULTILINE).group(1))
+    requests = Path(debugger[2].removeprefix("run < "))
+    with requests.open() as lines:
+        again = subprocess.run(debugger[4:], stdin=lines, capture_output=True, check=False)
+    assert again.returncode == -signal.SIGSEGV
     assert "ended the process" in run.stdout
     assert "got nan" in run.stdout
+
+
+def test_a_library_that_breaks_the_header_fails_and_the_others_are_judged(rtconform, tmp_path):
+    """It opens, but declares another ABI version: not a wrong path, which would be a usage error, but its failure."""
+    source = Path(__file__).with_name("identity_loader.c").read_text(encoding="utf-8")
+    (tmp_path / "old.c").write_text(source.replace("{RTC_ABI_VERSION,", "{7,"), encoding="utf-8")
+    library = compiled(tmp_path / "old.c", tmp_path)
+    item = "LDR-REJECT-EMPTY[{}-empty-file]"
+
+    only = ("--only", item.format("old"), "--only", item.format("good-native"))
+    run = rtconform("run", "--loader", f"abi:{library}", "--loader", GOOD, *only)
+
+    assert run.returncode == 1
+    assert results(tmp_path) == {item.format("old"): "FAIL", item.format("good-native"): "PASS"}
+    assert "has ABI version 7; version 1 is expected. Rebuild it with this loader.h." in run.stdout
 
 
 def test_a_stranger_gets_from_red_to_gated_green_with_a_reason(rtconform, tmp_path):
@@ -294,3 +317,23 @@ def test_a_loader_with_wrong_sizes_fails(rtconform, tmp_path, more_in, more_out)
     rtconform("run", "--loader", "py:shifted:Loader", "--models", SMALL / "dense.json", "--class", "numerics")
     verdicts = set(results(tmp_path).values())
     assert "FAIL" in verdicts and "SUITE ERROR" not in verdicts
+
+
+def test_a_golden_that_no_run_looks_for_is_told(rtconform, tmp_path):
+    """It is stored where the user says, and a run wouldn't find it there."""
+    shutil.copy(SMALL / "dense.json", tmp_path)
+    assert "looks in" in rtconform("golden", "add", "dense.json", "--folder", "elsewhere").stderr
+    assert rtconform("golden", "add", "dense.json").stderr == ""
+
+
+def test_a_config_with_a_key_twice_is_refused(rtconform, tmp_path):
+    """JSON readers keep the last and say nothing."""
+    (tmp_path / "config.json").write_text('{"training": {"epochs": 5, "epochs": 50}}')
+    run = rtconform("train", "--config", "config.json", "--out", "made")
+    assert (run.returncode, "the key 'epochs' stands twice" in run.stderr) == (2, True)
+    assert not (tmp_path / "made").exists()
+
+
+def test_the_version_is_told(rtconform):
+    """As `rtconform --version`."""
+    assert re.fullmatch(r"rtconform \d+\.\d+\.\d+\n", rtconform("--version").stdout)

@@ -50,6 +50,7 @@ def test_only_gating_classes_decide():
         ([Verdict.PASS, Verdict.FAIL, Verdict.NOT_AVAILABLE], "NOT CONFORMANT"),
         ([Verdict.PASS, Verdict.NOT_AVAILABLE], "NOT AVAILABLE"),
         ([Verdict.PASS, Verdict.INCONCLUSIVE], "INCONCLUSIVE"),
+        ([Verdict.SKIP, Verdict.XPASS], "CONFORMANT"),
         ([Verdict.SKIP], "NOT JUDGED"),
     ],
 )

@@ -9,13 +9,13 @@
 
 namespace rtc {
 
-// The library can't be used at all: not a shared library, no rtc_entry, another ABI version, no loader of that name.
+// There is no such loader: not a shared library, no rtc_entry, no loader of that name.
 class LibraryError : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
 
-// The library did what loader.h forbids, such as letting an exception out or succeeding without a model.
+// The library did what loader.h forbids, such as letting an exception out or leaving out a member of rtc_loader.
 class ContractBreach : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;

@@ -37,10 +37,10 @@ const char* missing_member(const rtc_loader& loader) {
 void check(const rtc_loader& loader, const std::string& path, std::uint32_t index) {
     const std::string which = "Loader number " + std::to_string(index) + " of " + path;
     if (loader.abi_version != RTC_ABI_VERSION)
-        throw LibraryError(which + " has ABI version " + std::to_string(loader.abi_version) + "; version " +
+        throw ContractBreach(which + " has ABI version " + std::to_string(loader.abi_version) + "; version " +
                            std::to_string(RTC_ABI_VERSION) + " is expected. Rebuild it with this loader.h.");
     if (const char* member = missing_member(loader))
-        throw LibraryError(which + " leaves " + member + " NULL, which loader.h forbids.");
+        throw ContractBreach(which + " leaves " + member + " NULL, which loader.h forbids.");
 }
 
 }  // namespace
@@ -67,7 +67,7 @@ Library::Library(const std::string& path) : path_(path) {
     if (loaders_.empty())
         throw LibraryError("rtc_entry of " + path + " knows no loader for \"" RTC_LOADER_INTERFACE "\".");
     if (loaders_.size() == max_loaders)
-        throw LibraryError("rtc_entry of " + path + " doesn't return NULL past its last loader.");
+        throw ContractBreach("rtc_entry of " + path + " doesn't return NULL past its last loader.");
 }
 
 const rtc_loader& Library::loader(const std::string& name) const {

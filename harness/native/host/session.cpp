@@ -36,10 +36,8 @@ Session::Session(const std::string& library, const std::string& loader) {
     try {
         library_ = std::make_unique<Library>(library);
         loader_ = &library_->loader(loader);
-    } catch (const LibraryError& error) {
-        opening_failure_ = error.what();
-    } catch (const ContractBreach& error) {
-        opening_failure_ = error.what();
+    } catch (...) {
+        opening_failure_ = std::current_exception();
     }
 }
 
@@ -98,7 +96,7 @@ Json Session::perform(const std::string& op, const Json& request) {
     std::vector<const char*> fields = known->fields;
     fields.insert(fields.end(), {"seq", "op"});
     only_fields(request, place(request), fields);
-    if (!opening_failure_.empty() && op != "quit") throw LibraryError(opening_failure_);
+    if (opening_failure_ && op != "quit") std::rethrow_exception(opening_failure_);
     return (this->*known->perform)(request);
 }
 

@@ -1,6 +1,7 @@
 // One conversation: a library, the models loaded from it, and the operations of the protocol.
 #pragma once
 
+#include <exception>
 #include <map>
 #include <memory>
 #include <string>
@@ -56,7 +57,7 @@ private:
     static Array frames_for(const Model& model, const Json& request, const std::string& where);
 
     probe::StaticData static_data_;
-    std::string opening_failure_;
+    std::exception_ptr opening_failure_;
     std::unique_ptr<Library> library_;
     const rtc_loader* loader_ = nullptr;
     std::map<std::uint64_t, std::unique_ptr<Model>> models_;

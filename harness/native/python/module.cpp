@@ -106,7 +106,7 @@ PYBIND11_MODULE(_native, module) {
     module.doc() = "Loader libraries (rtconform/loader.h) in this process.";
 
     py::register_exception<rtc::LibraryError>(module, "LibraryError", PyExc_RuntimeError).doc() =
-        "The library can't be used: not a shared library, no rtc_entry, another ABI version, no such loader.";
+        "There is no such loader: not a shared library, no rtc_entry, no such name.";
     py::register_exception<rtc::ContractBreach>(module, "ContractBreach", PyExc_RuntimeError).doc() =
         "The library did what loader.h forbids.";
     // Kept for good: an exception may be translated while the interpreter shuts down.
