@@ -4,6 +4,7 @@ import json
 import shlex
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from rtconform.harness import crash_files
@@ -39,13 +40,16 @@ def test_the_line_for_gdb_feeds_the_requests(tmp_path):
     assert shlex.join(words[4:]) == COMMAND
 
 
-def test_lists_of_files_are_copied_and_files_that_stay_are_not(tmp_path):
+def test_lists_of_files_are_copied_and_files_that_stay_are_not(tmp_path, monkeypatch):
     """Only temporary files end with the run; what is missing keeps its name."""
-    first, other, missing = tmp_path / "a.json", tmp_path / "other" / "a.json", tmp_path / "b.json"
-    other.parent.mkdir()
+    temporary = tmp_path / "temporary"
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    first, other, missing, stays = (temporary / name for name in ("a.json", "other/a.json", "b.json", "../kept.json"))
+    other.parent.mkdir(parents=True)
+    stays.write_text("c")
     first.write_text("a")
     other.write_text("b")
-    given = [str(first), str(other), str(missing), __file__]
+    given = [str(first), str(other), str(missing), str(stays)]
     evidence = kept(tmp_path / "out", {"op": "measure_memory", "paths": given})
     paths = json.loads(Path(evidence["requests"]).read_text(encoding="utf-8"))["paths"]
     assert [Path(path).read_text(encoding="utf-8") for path in paths[:2]] == ["a", "b"]
