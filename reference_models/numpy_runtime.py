@@ -1,105 +1,189 @@
-"""Evaluates RTNeural JSON in plain NumPy, frame by frame with state: dense, lstm, gru and activation layers.
+"""Evaluates RTNeural JSON in plain NumPy, frame by frame with state: every layer type of the format.
 
-The format and its semantics are those of RTNeural's own loader. The reader is strict: it refuses what RTNeural would
-skip, pad with zeros or read out of bounds.
+The reader is strict: it refuses what RTNeural would skip, pad with zeros or read out of bounds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import orjson
+
+from .numpy_layers import ACTIVATIONS, BatchNorm, Conv1d, Conv2d, Dense, Gru, Layer, Lstm, Prelu
+
+MAX_SIZE = 2**20
+"""More than any layer has; a hostile file must not allocate gigabytes."""
 
 
 class BadModelFile(ValueError):
     """A file that isn't RTNeural JSON as this runtime knows it; the message starts with the JSON path."""
 
 
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    # The form with tanh needs no care with overflow, but loses all relative precision where the result is small.
-    return 1.0 / (1.0 + np.exp(-x))
-
-
-def _softmax(x: np.ndarray) -> np.ndarray:
-    powers = np.exp(x - x.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
-
-
-ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "": lambda x: x,
-    "tanh": np.tanh,
-    "relu": lambda x: np.maximum(x, 0),
-    "sigmoid": _sigmoid,
-    "softmax": _softmax,
-    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
-}
-
-# The exact shape of each weight array, by (input size, output size).
-_SHAPES: dict[str, Callable[[int, int], list[tuple[int, ...]]]] = {
-    "dense": lambda i, o: [(i, o), (o,)],
-    "lstm": lambda i, h: [(i, 4 * h), (h, 4 * h), (4 * h,)],
-    "gru": lambda i, h: [(i, 3 * h), (h, 3 * h), (2, 3 * h)],
-    "activation": lambda i, o: [],
-}
-
-
 @dataclass
-class _Layer:
-    type: str
-    activation: str
-    weights: list[np.ndarray]
-    state: list[np.ndarray] = field(default_factory=list)
+class _Entry:
+    """A layer's JSON object, where it stands, and the sizes in front of it and behind it."""
 
-    def reset(self) -> None:
-        counts = {"lstm": 2, "gru": 1}
-        self.state = [np.zeros_like(self.weights[1][:, 0]) for _ in range(counts.get(self.type, 0))]
+    members: Mapping[str, Any]
+    path: str
+    inputs: int
+    outputs: int
+    dtype: type
 
-    def process(self, x: np.ndarray) -> np.ndarray:
-        if self.type == "lstm":
-            return self._lstm(x)
-        if self.type == "gru":
-            return self._gru(x)
-        if self.type == "dense":
-            x = x @ self.weights[0] + self.weights[1]
-        return ACTIVATIONS[self.activation](x)
+    def refuse(self, key: str, expected: object, found: object) -> BadModelFile:
+        return BadModelFile(f"{self.path}.{key}: expected {expected}, found {found}")
 
-    def _lstm(self, x: np.ndarray) -> np.ndarray:
-        """Gates i, f, g, o: c' = f·c + i·g, h' = o·tanh(c')."""
-        kernel, recurrent, bias = self.weights
-        driven = x @ kernel + bias
-        h, c = self.state
-        outputs = np.empty((len(x), len(h)), x.dtype)
-        for t, drive in enumerate(driven):
-            i, f, g, o = (drive + h @ recurrent).reshape(4, -1)
-            c = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
-            h = _sigmoid(o) * np.tanh(c)
-            outputs[t] = h
-        self.state = [h, c]
-        return outputs
+    def whole(self, key: str, default: int | None = None) -> int:
+        """A whole number above zero, or the last of a list, as Keras writes it."""
+        value = self.members.get(key, default)
+        if isinstance(value, list) and value:
+            value = value[-1]
+        if type(value) is not int or not 1 <= value <= MAX_SIZE:
+            raise self.refuse(key, "a whole number above zero", repr(value))
+        return value
 
-    def _gru(self, x: np.ndarray) -> np.ndarray:
-        """Gates z, r, c: h' = (1 - z)·c + z·h, with c = tanh(W_c x + b0 + r·(U_c h + b1))."""
-        kernel, recurrent, bias = self.weights
-        driven = x @ kernel + bias[0]
-        (h,) = self.state
-        size = len(h)
-        outputs = np.empty((len(x), size), x.dtype)
-        for t, drive in enumerate(driven):
-            fed_back = h @ recurrent + bias[1]
-            z, r = _sigmoid(drive[: 2 * size] + fed_back[: 2 * size]).reshape(2, -1)
-            candidate = np.tanh(drive[2 * size :] + r * fed_back[2 * size :])
-            h = (1 - z) * candidate + z * h
-            outputs[t] = h
-        self.state = [h]
-        return outputs
+    def activation(self, *, required: bool = False, allowed: bool = True) -> str:
+        kind = self.members.get("activation", "")
+        names = [name for name in ACTIVATIONS if allowed and (name or not required)] or [""]
+        if not isinstance(kind, str) or kind not in names:
+            raise self.refuse("activation", f"one of {names}", repr(kind))
+        return kind
+
+    def epsilon(self) -> float:
+        value = self.members.get("epsilon")
+        if type(value) not in (int, float) or not 0 <= value < 3e38:
+            raise self.refuse("epsilon", "a number of at least zero", repr(value))
+        return value
+
+    def arrays(self, *shapes: tuple[int, ...]) -> list[np.ndarray]:
+        """The arrays of `weights`, which must have just these shapes."""
+        weights = self.members.get("weights")
+        if not isinstance(weights, list) or len(weights) != len(shapes):
+            found = len(weights) if isinstance(weights, list) else type(weights).__name__
+            raise self.refuse("weights", f"{len(shapes)} arrays", found)
+        return [self._array(weights[i], shape, f"weights[{i}]") for i, shape in enumerate(shapes)]
+
+    def _array(self, value: object, shape: tuple[int, ...], key: str) -> np.ndarray:
+        try:
+            array = np.asarray(value)
+        except ValueError:
+            raise self.refuse(key, f"shape {list(shape)}", "rows of different lengths") from None
+        if array.shape != shape:
+            raise self.refuse(key, f"shape {list(shape)}", list(array.shape))
+        if array.dtype.kind not in "fiu":
+            raise self.refuse(key, "numbers only", "something else among them")
+        with np.errstate(over="ignore"):
+            single = array.astype(np.float32)
+        if not np.isfinite(single).all():
+            raise self.refuse(key, "finite float32 values", "one that overflows")
+        return single.astype(self.dtype)
+
+    def same_size(self) -> int:
+        if self.outputs != self.inputs:
+            raise self.refuse("shape", f"{self.inputs} channels", self.outputs)
+        return self.inputs
+
+
+def _dense(entry: _Entry) -> Layer:
+    return Dense(entry.arrays((entry.inputs, entry.outputs), (entry.outputs,)), entry.activation())
+
+
+def _conv1d(entry: _Entry) -> Layer:
+    size, dilation, groups = entry.whole("kernel_size"), entry.whole("dilation"), entry.whole("groups", 1)
+    if entry.inputs % groups or entry.outputs % groups:
+        raise entry.refuse("groups", f"a divisor of {entry.inputs} and {entry.outputs} channels", groups)
+    _limit_history(entry, size, dilation, entry.inputs)
+    arrays = entry.arrays((size, entry.inputs // groups, entry.outputs), (entry.outputs,))
+    return Conv1d(arrays, entry.activation(), entry.inputs, dilation, groups)
+
+
+def _limit_history(entry: _Entry, size: int, dilation: int, inputs: int) -> None:
+    if (size - 1) * dilation * inputs > 16 * MAX_SIZE:
+        raise entry.refuse("dilation", "a history that fits into memory", (size - 1) * dilation)
+
+
+def _conv2d(entry: _Entry) -> Layer:
+    time, reach = entry.whole("kernel_size_time"), entry.whole("kernel_size_feature")
+    dilation, stride = entry.whole("dilation"), entry.whole("strides")
+    filters_in, filters_out = entry.whole("num_filters_in"), entry.whole("num_filters_out")
+    features_in, padding = entry.whole("num_features_in"), entry.members.get("padding")
+    if padding not in ("same", "valid"):
+        raise entry.refuse("padding", '"same" or "valid"', repr(padding))
+    if features_in * filters_in != entry.inputs:
+        raise entry.refuse("num_features_in", f"{entry.inputs} / num_filters_in", features_in)
+    covered = features_in if padding == "same" else features_in - reach + 1
+    features_out = -(-covered // stride)
+    if features_out < 1 or features_out * filters_out != entry.outputs:
+        raise entry.refuse("shape", f"{features_out} features of {filters_out} filters", entry.outputs)
+    before = max((features_out - 1) * stride + reach - features_in, 0) // 2 if padding == "same" else 0
+    _limit_history(entry, time, dilation, entry.inputs)
+    arrays = entry.arrays((time, reach, filters_in, filters_out), (filters_out,))
+    return Conv2d(arrays, entry.activation(), (features_in, features_out), dilation, stride, before)
+
+
+def _recurrent(cell: type[Layer], gates: int, bias: Callable[[int], tuple[int, ...]]) -> Callable[[_Entry], Layer]:
+    def read(entry: _Entry) -> Layer:
+        entry.activation(allowed=False)
+        width = gates * entry.outputs
+        return cell(entry.arrays((entry.inputs, width), (entry.outputs, width), bias(width)))
+
+    return read
+
+
+def _prelu(entry: _Entry) -> Layer:
+    entry.activation(allowed=False)
+    size, weights = entry.same_size(), entry.members.get("weights")
+    shared = isinstance(weights, list) and len(weights) == 1 and np.shape(weights[0]) == (1, 1)
+    return Prelu(entry.arrays((1, 1 if shared else size)))
+
+
+def _batchnorm(entry: _Entry) -> Layer:
+    entry.activation(allowed=False)
+    return _normalised(entry, entry.same_size(), 1)
+
+
+def _batchnorm2d(entry: _Entry) -> Layer:
+    entry.activation(allowed=False)
+    filters, features = entry.whole("num_filters_in"), entry.whole("num_features_in")
+    if filters * features != entry.same_size():
+        raise entry.refuse("num_features_in", f"{entry.inputs} / num_filters_in", features)
+    return _normalised(entry, filters, features)
+
+
+def _normalised(entry: _Entry, size: int, repeats: int) -> Layer:
+    weights = entry.members.get("weights")
+    arrays = entry.arrays(*[(size,)] * (2 if isinstance(weights, list) and len(weights) == 2 else 4))
+    epsilon = np.float32(entry.epsilon())
+    if (arrays[-1] + entry.dtype(epsilon) <= 0).any():
+        raise entry.refuse(f"weights[{len(arrays) - 1}]", "variance + epsilon above zero", arrays[-1].min())
+    return BatchNorm(arrays, epsilon, repeats)
+
+
+def _activation(entry: _Entry) -> Layer:
+    entry.same_size()
+    return Layer(entry.arrays(), entry.activation(required=True))
+
+
+READERS: dict[str, Callable[[_Entry], Layer]] = {
+    "dense": _dense,
+    "time-distributed-dense": _dense,
+    "conv1d": _conv1d,
+    "conv2d": _conv2d,
+    "gru": _recurrent(Gru, 3, lambda width: (2, width)),
+    "lstm": _recurrent(Lstm, 4, lambda width: (width,)),
+    "prelu": _prelu,
+    "batchnorm": _batchnorm,
+    "batchnorm2d": _batchnorm2d,
+    "activation": _activation,
+}
 
 
 class NumpyModel:
     """A model of `input_size` and `output_size` channels that carries its state until `reset()`."""
 
-    def __init__(self, input_size: int, output_size: int, layers: list[_Layer], dtype: type) -> None:
+    def __init__(self, input_size: int, output_size: int, layers: list[Layer], dtype: type) -> None:
         self.input_size = input_size
         self.output_size = output_size
         self._layers = layers
@@ -126,46 +210,21 @@ class NumpyModel:
 
 
 def _channels(shape: object, path: str) -> int:
-    usable = isinstance(shape, list) and 1 <= len(shape) <= 3 and type(shape[-1]) is int and shape[-1] > 0
-    if not usable:
+    """The last entry; of four entries the last two multiplied."""
+    entries = shape[-2:] if isinstance(shape, list) and len(shape) == 4 else (shape or [None])[-1:]
+    if not isinstance(shape, list) or not all(type(size) is int and 0 < size <= MAX_SIZE for size in entries):
         raise BadModelFile(f"{path}: expected [null, null, channels], found {shape!r}")
-    return shape[-1]
+    return int(np.prod(entries))
 
 
-def _array(value: object, shape: tuple[int, ...], dtype: type, path: str) -> np.ndarray:
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise BadModelFile(f"{path}: expected shape {list(shape)}, found rows of different lengths") from None
-    if array.shape != shape:
-        raise BadModelFile(f"{path}: expected shape {list(shape)}, found {list(array.shape)}")
-    if array.dtype.kind not in "fiu":
-        raise BadModelFile(f"{path}: expected numbers only, found something else among them")
-    with np.errstate(over="ignore"):
-        single = array.astype(np.float32)
-    if not np.isfinite(single).all():
-        raise BadModelFile(f"{path}: expected finite float32 values, found one that overflows")
-    return single.astype(dtype)
-
-
-def _layer(entry: object, inputs: int, dtype: type, path: str) -> tuple[_Layer, int]:
-    if not isinstance(entry, dict):
-        raise BadModelFile(f"{path}: expected an object, found {type(entry).__name__}")
-    kind, activation = entry.get("type"), entry.get("activation", "")
-    if not isinstance(kind, str) or kind not in _SHAPES:
-        raise BadModelFile(f"{path}.type: expected one of {', '.join(_SHAPES)}, found {kind!r}")
-    allowed = [""] if kind in ("lstm", "gru") else [name for name in ACTIVATIONS if name or kind == "dense"]
-    if activation not in allowed:
-        raise BadModelFile(f"{path}.activation: expected one of {allowed}, found {activation!r}")
-    outputs = _channels(entry.get("shape"), f"{path}.shape")
-    if kind == "activation" and outputs != inputs:
-        raise BadModelFile(f"{path}.shape: expected {inputs} channels, found {outputs}")
-    weights, shapes = entry.get("weights"), _SHAPES[kind](inputs, outputs)
-    if not isinstance(weights, list) or len(weights) != len(shapes):
-        found = len(weights) if isinstance(weights, list) else type(weights).__name__
-        raise BadModelFile(f"{path}.weights: expected {len(shapes)} arrays, found {found}")
-    arrays = [_array(weights[i], shape, dtype, f"{path}.weights[{i}]") for i, shape in enumerate(shapes)]
-    return _Layer(kind, activation, arrays), outputs
+def _layer(members: object, inputs: int, dtype: type, path: str) -> tuple[Layer, int]:
+    if not isinstance(members, dict):
+        raise BadModelFile(f"{path}: expected an object, found {type(members).__name__}")
+    kind = members.get("type")
+    if not isinstance(kind, str) or kind not in READERS:
+        raise BadModelFile(f"{path}.type: expected one of {', '.join(READERS)}, found {kind!r}")
+    outputs = _channels(members.get("shape"), f"{path}.shape")
+    return READERS[kind](_Entry(members, path, inputs, outputs, dtype)), outputs
 
 
 def read_model(text: bytes, dtype: type = np.float32) -> NumpyModel:

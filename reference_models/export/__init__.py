@@ -20,13 +20,13 @@ from ... import __version__
 from ..atomic import write_atomic
 from ..errors import UnsupportedModule
 from ..numpy_runtime import read_model
-from .mapping import Call, Layer, Refusal, fuse_activations, rule_for
-from .trace import NO_LAYER, describe, trace
+from .mapping import Call, Layer, fuse_activations, rule_for
+from .placing import Refusal
+from .probes import Probe, probe
+from .trace import describe
 
 __all__ = ["UnsupportedModule", "export_model", "reference_exporter", "render"]
 
-# Two probes of different length and loudness, so that a forward() that looks at either shows.
-_PROBES = ((13, 0.3), (8, 3.0))
 _UNIT_ROUNDOFF = 2.0**-24
 
 
@@ -38,7 +38,9 @@ class ReferenceExporter:
         "version": __version__,
         "role": "exporter",
         "numeric_class": "f32",
-        "layer_types": ["dense", "lstm", "gru", "activation"],
+        "layer_types": [
+            *("dense", "conv1d", "conv2d", "lstm", "gru", "prelu", "batchnorm", "batchnorm2d", "activation"),
+        ],
         "features": ["deterministic", "atomic", "parametrizations"],
     }
 
@@ -55,10 +57,12 @@ def reference_exporter() -> ReferenceExporter:
 def export_model(module: nn.Module, path: str | os.PathLike[str]) -> None:
     """Writes what `module` computes in eval mode as RTNeural JSON to `path`, atomically; the module stays as it is.
 
-    The module maps `[B, T, in]` (`[T, B, in]` if its recurrent parts aren't batch_first, or `[T, in]`) to outputs of
-    the same layout, alone or first in a tuple, and starts from zero state. Equal weights give equal bytes. Raises
-    UnsupportedModule with the qualified name of the part that the format can't express, and OSError if the file can't
-    be written; the old file is left in both cases.
+    The module maps `[B, T, in]` (`[T, B, in]` if its recurrent parts aren't batch_first), `[B, in, T]`, the same
+    without B, or `[B, filters, T, features]` to outputs in any of these layouts, alone or first in a tuple, and starts
+    from zero state. A convolution without padding has no output for the first frames; the file has. Where nothing
+    behind a Conv2d tells the number of features, the attribute `example_input_array` does. Equal weights give equal
+    bytes. Raises UnsupportedModule with the qualified name of the part that the format can't express, and OSError if
+    the file can't be written; the old file is left in both cases.
     """
     write_atomic(path, render(module))
 
@@ -69,15 +73,12 @@ def render(module: nn.Module) -> bytes:
     # A copy in float64 that holds the float32 values: the caller's module keeps its mode, dtype and device.
     twin = copy.deepcopy(module, _computed_tensors(module)).cpu().float().double().eval()
     with _default_float64():
-        runs = [_run(twin, frames, loudness) for frames, loudness in _PROBES]
-        calls, (probe, _) = runs[0][0], runs[0][1]
-        if any([c.name for c in other] != [c.name for c in calls] for other, _ in runs):
-            raise UnsupportedModule(f"{describe('', module)}: its forward() calls other modules for another input")
-        layers = _layers(calls)
+        probes = probe(twin)
+        layers = _layers(probes[0].run.calls)
         if not layers:
             raise UnsupportedModule(f"{describe('', module)}: nothing to export, RTNeural needs at least one layer")
-        text = _text(probe.shape[-1], layers)
-        _check(twin, text, layers, [pair for _, pair in runs])
+        text = _text(probes[0].frames.shape[1], layers)
+        _check(twin, text, layers, probes)
     return text
 
 
@@ -104,44 +105,7 @@ def _default_float64() -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def _run(module: nn.Module, frames: int, loudness: float) -> tuple[list[Call], tuple[torch.Tensor, torch.Tensor]]:
-    """The recorded calls for a probe, with (probe, output); tries the widths and layouts that the module may take."""
-    parts = list(module.modules())
-    rules = [(part, rule_for(part)) for part in parts]
-    widths = list(dict.fromkeys(getattr(part, rule.width) for part, rule in rules if rule is not None and rule.width))
-    if not widths:
-        raise UnsupportedModule(
-            _unexpressed(module) or f"{describe('', module)}: none of its parts has weights to export"
-        )
-    recurrent = [part.batch_first for part in parts if isinstance(part, nn.RNNBase)]
-    time_major = bool(recurrent) and not any(recurrent)
-    noise = np.random.default_rng(0)
-    first_error: Exception | None = None
-    for width in widths:
-        signal = torch.from_numpy(loudness * noise.standard_normal((frames, width)))
-        for probe in (signal.unsqueeze(1 if time_major else 0), signal):
-            try:
-                calls, output = trace(module, probe, time_major=time_major)
-            except UnsupportedModule:
-                raise
-            except Exception as error:
-                first_error = first_error or error
-            else:
-                return calls, (probe, output)
-    raise UnsupportedModule(
-        _unexpressed(module)
-        or f"{describe('', module)}: expected forward() to take frames of {' or '.join(map(str, widths))} channels, "
-        f"found that it raises {type(first_error).__name__}: {first_error}"
-    )
-
-
-def _unexpressed(module: nn.Module) -> str:
-    """A message that names the parts that the table doesn't know, empty if it knows all."""
-    unknown = [describe(n, m) for n, m in module.named_modules() if rule_for(m) is None and not list(m.children())]
-    return f"{', '.join(unknown)}: {NO_LAYER}" if unknown else ""
-
-
-def _layers(calls: list[Call]) -> list[Layer]:
+def _layers(calls: tuple[Call, ...]) -> list[Layer]:
     layers = []
     for call in calls:
         try:
@@ -159,6 +123,7 @@ def _text(input_size: int, layers: list[Layer]) -> bytes:
                 "type": layer.type,
                 "activation": layer.activation,
                 "shape": [None, None, layer.size],
+                **layer.keys,
                 "weights": [np.ascontiguousarray(array) for array in layer.weights],
             },
             option=orjson.OPT_SERIALIZE_NUMPY,
@@ -168,7 +133,7 @@ def _text(input_size: int, layers: list[Layer]) -> bytes:
     return b'{"in_shape":[null,null,%d],"layers":[\n%s\n]}\n' % (input_size, b",\n".join(lines))
 
 
-def _check(module: nn.Module, text: bytes, layers: list[Layer], runs: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+def _check(module: nn.Module, text: bytes, layers: list[Layer], probes: list[Probe]) -> None:
     """Refuses a file whose numbers aren't the module's.
 
     What may differ is what rounding does: the two LSTM biases become one float32. So the bound is the module's own
@@ -181,21 +146,22 @@ def _check(module: nn.Module, text: bytes, layers: list[Layer], runs: list[tuple
             if ours.tobytes() != read.astype(np.float32).tobytes():
                 raise UnsupportedModule(f"{layer.type}: weights that don't survive their decimal form")
     _shake(module)
-    for probe, output in runs:
-        expected = output.reshape(-1, output.shape[-1]).numpy()
+    for tried in probes:
+        places = tried.run.signal.index.flatten().numpy()
+        expected = tried.run.output.flatten().numpy()
         model.reset()
-        found = model.process(probe.reshape(-1, probe.shape[-1]).numpy())
+        found = model.process(tried.frames).flatten()[places]
         with torch.no_grad():
-            moved = module(probe)
-        moved = (moved[0] if isinstance(moved, tuple) else moved).reshape(expected.shape).numpy()
+            moved = module(tried.tensor)
+        moved = (moved[0] if isinstance(moved, tuple) else moved).flatten().numpy()
         allowed = 32 * np.abs(moved - expected).max() + 1e-12 * (1 + np.abs(expected).max())
         error = np.abs(found - expected)
         if not error.max() <= allowed:
-            frame, channel = np.unravel_index(np.nanargmax(error), error.shape)
+            worst = int(np.nanargmax(error))
+            frame, channel = divmod(int(places[worst]), tried.run.signal.channels)
             raise UnsupportedModule(
-                f"{describe('', module)}: its forward() gives {expected[frame, channel]:.9g} at frame {frame}, output "
-                f"{channel}, its modules as a chain give {found[frame, channel]:.9g}: something happens that no module "
-                "shows"
+                f"{describe('', module)}: its forward() gives {expected[worst]:.9g} at frame {frame}, output "
+                f"{channel}, its modules as a chain give {found[worst]:.9g}: something happens that no module shows"
             )
 
 

@@ -6,37 +6,37 @@ was recorded of it, and raise Refusal where the format can't say what the module
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 
-
-class Refusal(Exception):
-    """Why a module can't be expressed; whoever knows the module's name turns it into UnsupportedModule."""
+from . import placing
+from .placing import Refusal, Signal
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of the file: its type, output size, weight arrays (float32, in the file's order) and activation."""
+    """One layer of the file: its type, output size, weight arrays (float32, in the file's order) and further keys."""
 
     type: str
     size: int
     weights: tuple[np.ndarray, ...] = ()
     activation: str = ""
+    keys: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Call:
-    """One recorded call of a leaf module: its qualified name and the shape of the tensor that it was given."""
+    """One recorded call of a leaf module: its qualified name, and how many channels a frame had before and behind."""
 
     name: str
     module: nn.Module
-    input_shape: tuple[int, ...]
-    time_major: bool
+    inputs: int
+    outputs: int
 
 
 def _values(tensor: torch.Tensor, what: str) -> np.ndarray:
@@ -61,10 +61,6 @@ def _recurrent_arrays(module: nn.LSTM | nn.GRU, call: Call) -> list[tuple[np.nda
         raise Refusal("bidirectional=True, but RTNeural runs forward in time only")
     if module.proj_size:
         raise Refusal(f"proj_size={module.proj_size}, but RTNeural has no projection of the hidden state")
-    if len(call.input_shape) == 3 and module.batch_first == call.time_major:
-        raise Refusal(
-            f"batch_first={module.batch_first} differs from the other recurrent modules, so it runs over frames"
-        )
     layers = []
     for index in range(module.num_layers):
         names = [f"weight_ih_l{index}", f"weight_hh_l{index}"]
@@ -97,16 +93,63 @@ def _gru(module: nn.GRU, call: Call) -> list[Layer]:
     ]
 
 
+def _bias(module: nn.Conv1d | nn.Conv2d) -> np.ndarray:
+    return np.zeros(module.out_channels, np.float32) if module.bias is None else _values(module.bias, "bias")
+
+
+def _conv1d(module: nn.Conv1d, call: Call) -> list[Layer]:
+    """weight (out, in / groups, K) becomes [K][in / groups][out], unflipped: torch correlates, as RTNeural does."""
+    kernel = _values(module.weight, "weight").transpose(2, 1, 0)
+    keys = {"kernel_size": module.kernel_size[0], "dilation": module.dilation[0], "groups": module.groups}
+    return [Layer("conv1d", call.outputs, (kernel, _bias(module)), keys=keys)]
+
+
+def _conv2d(module: nn.Conv2d, call: Call) -> list[Layer]:
+    """weight (out, in, Kt, Kf), the first axis of the kernel being time, becomes [Kt][Kf][in][out]."""
+    if module.groups != 1:
+        raise Refusal(f"groups={module.groups}, but RTNeural's conv2d has no groups")
+    kernel = _values(module.weight, "weight").transpose(2, 3, 1, 0)
+    features = call.inputs // module.in_channels
+    keys = {
+        "kernel_size_time": module.kernel_size[0],
+        "kernel_size_feature": module.kernel_size[1],
+        "dilation": module.dilation[0],
+        "strides": module.stride[1],
+        "num_filters_in": module.in_channels,
+        "num_features_in": features,
+        "num_filters_out": module.out_channels,
+        "padding": placing.feature_geometry(module, features)[1],
+    }
+    return [Layer("conv2d", call.outputs, (kernel, _bias(module)), keys=keys)]
+
+
+def _batch_norm(module: nn.BatchNorm1d | nn.BatchNorm2d, call: Call) -> list[Layer]:
+    """Its eps is no part of the state_dict, and num_batches_tracked no part of the file."""
+    if module.running_mean is None or module.running_var is None:
+        raise Refusal("track_running_stats=False, so it normalises by the frames at hand, which RTNeural can't")
+    names = ["weight", "bias"] if module.affine else []
+    arrays = tuple(_values(getattr(module, name), name) for name in (*names, "running_mean", "running_var"))
+    keys: dict[str, Any] = {"epsilon": np.float32(module.eps)}
+    if call.inputs == module.num_features:
+        return [Layer("batchnorm", call.outputs, arrays, keys=keys)]
+    keys |= {"num_filters_in": module.num_features, "num_features_in": call.inputs // module.num_features}
+    return [Layer("batchnorm2d", call.outputs, arrays, keys=keys)]
+
+
+def _prelu(module: nn.PReLU, call: Call) -> list[Layer]:
+    """One alpha for all channels, or one per channel; behind a conv2d one per filter, for each of the features."""
+    alpha = _values(module.weight, "weight")
+    repeats = 1 if len(alpha) == 1 else call.inputs // len(alpha)
+    return [Layer("prelu", call.outputs, (np.tile(alpha, repeats)[None],))]
+
+
+def _leaky_relu(module: nn.LeakyReLU, call: Call) -> list[Layer]:
+    """A prelu with one alpha."""
+    return [Layer("prelu", call.outputs, (_values(torch.tensor([[module.negative_slope]]), "negative_slope"),))]
+
+
 def _activation(name: str) -> Callable[[nn.Module, Call], list[Layer]]:
-    return lambda module, call: [Layer("activation", call.input_shape[-1], (), name)]
-
-
-def _softmax(module: nn.Softmax, call: Call) -> list[Layer]:
-    if module.dim not in (-1, len(call.input_shape) - 1):
-        raise Refusal(
-            f"dim={module.dim} isn't the channel axis, but RTNeural's softmax runs over the channels of a frame"
-        )
-    return _activation("softmax")(module, call)
+    return lambda module, call: [Layer("activation", call.outputs, (), name)]
 
 
 def _elu(module: nn.ELU, call: Call) -> list[Layer]:
@@ -119,27 +162,42 @@ def _nothing(module: nn.Module, call: Call) -> list[Layer]:
     return []
 
 
+def _anywhere(module: nn.Module, signal: Signal) -> Signal:
+    return signal
+
+
 class Rule(NamedTuple):
-    """How a module type is written, and which of its attributes says how many channels it takes (None: any)."""
+    """How a module type is written, where it has frames and channels, and its attribute for how many it takes."""
 
     convert: Callable[[nn.Module, Call], list[Layer]]
+    place: Callable[[nn.Module, Signal], Signal] = placing.pointwise
     width: str | None = None
 
 
 TABLE: dict[type[nn.Module], Rule] = {
-    nn.Linear: Rule(_linear, "in_features"),
-    nn.LSTM: Rule(_lstm, "input_size"),
-    nn.GRU: Rule(_gru, "input_size"),
+    nn.Linear: Rule(_linear, placing.dense, "in_features"),
+    nn.LSTM: Rule(_lstm, placing.recurrent, "input_size"),
+    nn.GRU: Rule(_gru, placing.recurrent, "input_size"),
+    nn.Conv1d: Rule(_conv1d, placing.conv1d, "in_channels"),
+    nn.Conv2d: Rule(_conv2d, placing.conv2d),
+    nn.BatchNorm1d: Rule(_batch_norm, placing.on_axis_one, "num_features"),
+    nn.BatchNorm2d: Rule(_batch_norm, placing.on_axis_one),
+    nn.PReLU: Rule(_prelu, placing.on_axis_one),
+    nn.LeakyReLU: Rule(_leaky_relu),
     nn.Tanh: Rule(_activation("tanh")),
     nn.ReLU: Rule(_activation("relu")),
     nn.Sigmoid: Rule(_activation("sigmoid")),
-    nn.Softmax: Rule(_softmax),
+    nn.Softmax: Rule(_activation("softmax"), placing.along_channels),
     nn.ELU: Rule(_elu),
-    nn.Dropout: Rule(_nothing),
-    nn.AlphaDropout: Rule(_nothing),
-    nn.FeatureAlphaDropout: Rule(_nothing),
-    nn.Identity: Rule(_nothing),
+    nn.Dropout: Rule(_nothing, _anywhere),
+    nn.Dropout1d: Rule(_nothing, _anywhere),
+    nn.Dropout2d: Rule(_nothing, _anywhere),
+    nn.AlphaDropout: Rule(_nothing, _anywhere),
+    nn.FeatureAlphaDropout: Rule(_nothing, _anywhere),
+    nn.Identity: Rule(_nothing, _anywhere),
 }
+
+FUSING = ("dense", "conv1d", "conv2d")
 
 
 def rule_for(module: nn.Module) -> Rule | None:
@@ -153,10 +211,10 @@ def rule_for(module: nn.Module) -> Rule | None:
 
 
 def fuse_activations(layers: list[Layer]) -> list[Layer]:
-    """An activation right after a dense layer without one moves into it; behind others RTNeural would ignore it."""
+    """An activation right after a dense or conv layer without one moves into it; others would lose it in RTNeural."""
     fused: list[Layer] = []
     for layer in layers:
-        if layer.type == "activation" and fused and fused[-1].type == "dense" and not fused[-1].activation:
+        if layer.type == "activation" and fused and fused[-1].type in FUSING and not fused[-1].activation:
             fused[-1] = replace(fused[-1], activation=layer.activation)
         else:
             fused.append(layer)

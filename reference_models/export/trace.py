@@ -1,22 +1,35 @@
 """Finds out what forward() really does: the chain of leaf modules that it calls, or why it isn't a chain.
 
-Nothing is read from source code or class names. Hooks watch one forward pass: each leaf must be given the very tensor
-that the leaf before it returned, untouched, and each container must return the last one. A functional activation, a
-residual path, a slice or a reshape breaks that identity and is refused by the name of the module whose forward() does
-it.
+Nothing is read from source code or class names. Hooks watch one forward pass: each leaf must be given the very numbers
+that the leaf before it returned, moved at most, and each container must return those of the last one. A functional
+activation, a residual path or a sum is refused by the name of the module whose forward() does it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
 from ..errors import UnsupportedModule
 from .mapping import Call, rule_for
+from .movement import Movement
+from .placing import Refusal, Signal
 
 NO_LAYER = "RTNeural JSON has no layer for it, as far as this exporter knows"
+_MOVERS = (nn.Flatten, nn.Unflatten, nn.ConstantPad1d, nn.ConstantPad2d)
+_OUTSIDE = "a functional call, a residual path, or numbers put in another order"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One forward pass: the calls of leaves in their order, the output, and where each of its elements belongs."""
+
+    calls: tuple[Call, ...]
+    output: torch.Tensor
+    signal: Signal
 
 
 def describe(name: str, module: nn.Module) -> str:
@@ -24,17 +37,26 @@ def describe(name: str, module: nn.Module) -> str:
     return f"{name or 'the outermost module'} ({type(module).__name__})"
 
 
+def is_leaf(module: nn.Module) -> bool:
+    """Modules with a rule, and those that compute something of which nothing inside can be seen."""
+    if rule_for(module) is not None:
+        return True
+    if isinstance(module, _MOVERS) or next(module.children(), None) is not None:
+        return False
+    is_torchs = type(module).__module__.startswith("torch.nn.")
+    has_weights = next(module.parameters(), None) is not None
+    return type(module).forward is not nn.Sequential.forward and (is_torchs or has_weights)
+
+
 def _watched(module: nn.Module, name: str, seen: set[nn.Module]) -> Iterator[tuple[str, nn.Module, bool]]:
     """(name, module, is leaf) of all modules, shared ones once; what a leaf has inside is its own affair."""
     if module in seen:
         return
     seen.add(module)
-    children = list(module.named_children())
-    is_sequential = type(module).forward is nn.Sequential.forward
-    leaf = rule_for(module) is not None or not (children or is_sequential)
+    leaf = is_leaf(module)
     yield name, module, leaf
     if not leaf:
-        for child_name, child in children:
+        for child_name, child in module.named_children():
             yield from _watched(child, f"{name}.{child_name}" if name else child_name, seen)
 
 
@@ -43,20 +65,15 @@ def _first_tensor(value: object) -> object:
 
 
 class _Chain:
-    """The tensor that the next leaf has to be given, and the calls so far."""
+    """The signal that the next leaf has to be given, and the calls so far."""
 
-    def __init__(self, probe: torch.Tensor, time_major: bool) -> None:
+    def __init__(self, movement: Movement, probe: torch.Tensor, signal: Signal) -> None:
         self.calls: list[Call] = []
-        self._time_major = time_major
+        self.signal = signal
+        self._movement = movement
         self._open: list[tuple[str, nn.Module]] = []
-        self._hold(probe)
-
-    def _hold(self, tensor: torch.Tensor) -> None:
-        # The version counter shows what identity doesn't: an operation in place between two modules.
-        self._tensor, self._version = tensor, tensor._version  # noqa: SLF001
-
-    def _is_held(self, value: object) -> bool:
-        return value is self._tensor and self._tensor._version == self._version  # noqa: SLF001
+        self._peeking = ""
+        movement.hold(probe, signal.index)
 
     def _last(self) -> str:
         return f"the output of {describe(self.calls[-1].name, self.calls[-1].module)}" if self.calls else "the input"
@@ -68,27 +85,49 @@ class _Chain:
             return
         if rule_for(module) is None:
             raise UnsupportedModule(f"{describe(name, module)}: {NO_LAYER}")
-        if not self._is_held(given):
+        index = self._movement.index_of(given)
+        if index is None:
             raise UnsupportedModule(
                 f"{describe(name, module)}: expected to be given {self._last()}, found another tensor: the forward() "
-                f"of {owner} does something in between that is no module (a functional call, a residual path, a slice "
-                "or a reshape). Write it as modules in a chain; the format has nothing else"
+                f"of {owner} does something in between that is no module ({_OUTSIDE}). Write it as modules in a chain; "
+                "the format has nothing else"
             )
         if any(bool(torch.any(part != 0)) for part in _tensors(state)):
             raise UnsupportedModule(
                 f"{describe(name, module)}: starts from a state other than zero, but the format has no place for one"
             )
+        self.signal = replace(self.signal, index=index)
+        if isinstance(module, (nn.RNNBase, nn.Conv1d, nn.Conv2d)):
+            self.refuse_looking_ahead()
+        self._movement.inside_leaf = True
 
-    def leave(self, name: str, module: nn.Module, leaf: bool, given: torch.Tensor, result: object) -> None:
+    def leave(self, name: str, module: nn.Module, leaf: bool, result: object) -> None:
         self._open.pop()
         output = _first_tensor(result)
         if leaf:
-            self.calls.append(Call(name, module, tuple(given.shape), self._time_major))
-            self._hold(output)
-        elif not self._is_held(output):
+            self._movement.inside_leaf = False
+            given = self.signal
+            try:
+                self.signal = rule_for(module).place(module, given)
+            except Refusal as refusal:
+                raise UnsupportedModule(f"{describe(name, module)}: {refusal}") from None
+            self.calls.append(Call(name, module, given.channels, self.signal.channels))
+            self._movement.hold(output, self.signal.index)
+            if self.signal.looks_ahead and not given.looks_ahead:
+                self._peeking = describe(name, module)
+        elif (index := self._movement.index_of(output)) is None:
             raise UnsupportedModule(
                 f"{describe(name, module)}: expected its forward() to return {self._last()}, found something else: it "
-                "computes with it outside of any module (a functional call, a residual path, a slice or a reshape)"
+                f"computes with it outside of any module ({_OUTSIDE})"
+            )
+        else:
+            self.signal = replace(self.signal, index=index)
+
+    def refuse_looking_ahead(self) -> None:
+        if self.signal.looks_ahead:
+            raise UnsupportedModule(
+                f"{self._peeking}: is padded behind the last frame too, so that outputs depend on later frames, but "
+                "RTNeural is causal; pad in front of it, or cut the last frames off again"
             )
 
 
@@ -100,25 +139,22 @@ def _tensors(value: object) -> Iterator[torch.Tensor]:
             yield from _tensors(part)
 
 
-def trace(module: nn.Module, probe: torch.Tensor, *, time_major: bool) -> tuple[list[Call], torch.Tensor]:
-    """The calls of leaf modules in their real order, and the module's output for `probe`.
+def trace(module: nn.Module, probe: torch.Tensor, signal: Signal) -> Run:
+    """One forward pass of a module in eval mode for a probe, whose elements are where the signal's index says.
 
-    The module has to be in eval mode. `time_major` says that axis 0 of a three-dimensional probe is time. Raises
-    UnsupportedModule, naming the module, if forward() isn't a chain of known leaves; whatever forward() itself raises
-    passes through.
+    Raises UnsupportedModule, naming the module, if forward() isn't a chain of known leaves over frames; whatever
+    forward() itself raises passes through.
     """
-    chain, handles = _Chain(probe, time_major), []
+    movement = Movement()
+    chain, handles = _Chain(movement, probe, signal), []
 
     def watch(name: str, watched: nn.Module, leaf: bool) -> None:
-        given: list[object] = []
-
         def before(_: nn.Module, args: tuple, kwargs: dict) -> None:
             inputs = [*args, *kwargs.values()]
-            given.append(inputs[0] if inputs else None)
-            chain.enter(name, watched, leaf, given[-1], inputs[1:])
+            chain.enter(name, watched, leaf, inputs[0] if inputs else None, inputs[1:])
 
         def after(_: nn.Module, args: tuple, kwargs: dict, result: object) -> None:
-            chain.leave(name, watched, leaf, given.pop(), result)
+            chain.leave(name, watched, leaf, result)
 
         handles.append(watched.register_forward_pre_hook(before, with_kwargs=True))
         handles.append(watched.register_forward_hook(after, with_kwargs=True))
@@ -126,9 +162,21 @@ def trace(module: nn.Module, probe: torch.Tensor, *, time_major: bool) -> tuple[
     try:
         for name, watched, leaf in _watched(module, "", set()):
             watch(name, watched, leaf)
-        with torch.no_grad():
+        with torch.no_grad(), movement:
             output = _first_tensor(module(probe))
     finally:
         for handle in handles:
             handle.remove()
-    return chain.calls, output
+    chain.refuse_looking_ahead()
+    _check_complete(module, chain.signal)
+    return Run(tuple(chain.calls), output, chain.signal)
+
+
+def _check_complete(module: nn.Module, signal: Signal) -> None:
+    """Every channel of every frame once, in whatever layout."""
+    expected = torch.arange(signal.start * signal.channels, signal.frames * signal.channels)
+    if not torch.equal(signal.index.flatten().sort().values, expected):
+        raise UnsupportedModule(
+            f"{describe('', module)}: expected outputs for every channel of every frame, found that its forward() "
+            "returns only some of them, or padded ones"
+        )

@@ -16,44 +16,7 @@ from rtconform.reference_models.models import build
 from rtconform.reference_models.numpy_runtime import read_model
 from rtconform.reference_models.specs import load_specs
 
-
-class Net(nn.Module):
-    """A module made of two parts and a forward() given as a function."""
-
-    def __init__(self, forward, first=None, second=None):
-        super().__init__()
-        self.first = first or nn.Linear(3, 3)
-        self.second = second or nn.Linear(3, 3)
-        self._function = forward
-
-    def forward(self, x):
-        return self._function(self, x)
-
-
-def lively(module):
-    """The module with weights large enough, and biases different enough, for a mistake to show."""
-    generator = torch.Generator().manual_seed(5)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.copy_(torch.rand(parameter.shape, generator=generator) * 2 - 1)
-    return module
-
-
-def layers_of(module):
-    """The layers of the module's file."""
-    return json.loads(render(module))["layers"]
-
-
-def float32(value):
-    """A nested list of the file as float32 array."""
-    return np.array(value, np.float32)
-
-
-def refusal(module):
-    """The message with which the module is refused."""
-    with pytest.raises(UnsupportedModule) as caught:
-        render(module)
-    return str(caught.value)
+from .modules import Net, float32, layers_of, lively, refusal
 
 
 def test_linear_is_written_in_by_out_with_its_activation():
@@ -182,7 +145,9 @@ def linear_with(value):
     ("module", "parts"),
     [
         (nn.Sequential(nn.Linear(3, 4), nn.Sequential(nn.Linear(4, 4), nn.GELU())), ["1.1 (GELU)"]),
-        (nn.Sequential(nn.Conv1d(3, 4, 2)), ["0 (Conv1d)"]),
+        (Net(lambda s, x: s.first(x.flip(1)), nn.Linear(3, 2)), ["first (Linear)", "the input"]),
+        (Net(lambda s, x: s.first(x[:, 1:]), nn.Linear(3, 2)), ["first (Linear)", "whole frames"]),
+        (Net(lambda s, x: s.first(x)[..., :1]), ["outermost module (Net)", "only some of them"]),
         (nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4)), ["1 (LayerNorm)"]),
         (nn.Sequential(nn.Linear(3, 4), nn.ELU(0.5)), ["1 (ELU)", "alpha=0.5"]),
         (nn.Sequential(nn.Linear(3, 4), nn.Softmax(dim=1)), ["1 (Softmax)", "dim=1"]),
@@ -265,11 +230,3 @@ def test_a_crash_in_mid_write_leaves_the_old_file(monkeypatch, tmp_path):
     with pytest.raises(OSError, match="no space"):
         reference_exporter().export(nn.Linear(2, 2), path)
     assert path.read_bytes() == old and os.listdir(tmp_path) == ["model.json"]
-
-
-def test_the_declaration_names_every_layer_type_that_is_written():
-    """What the exporter declares is what its table can produce."""
-    modules = [nn.Linear(2, 2), nn.LSTM(2, 2), nn.GRU(2, 2)]
-    written = {layer["type"] for module in modules for layer in layers_of(module)}
-    written |= {layer["type"] for layer in layers_of(nn.Sequential(nn.Tanh(), nn.Linear(2, 2)))}
-    assert set(reference_exporter().declares["layer_types"]) == written
