@@ -7,21 +7,33 @@ import importlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import five_models
+from . import five_models, torch_forward
 from .implementations.module_ref import ModuleRef
-from .rtneural_json import Judgement, Model, budget
+from .rtneural_json import Budget, Judgement
 
 ZOO_FOLDER = Path(__file__).parent / "torch_zoo"
 BLAMED = "blamed"
 """The qualified name of the part at fault in every module of the zoo that can't be expressed."""
 
-LAYER_OF_MODULE = {"Linear": "dense", "LSTM": "lstm", "GRU": "gru"}
+LAYER_OF_MODULE = {
+    "Linear": "dense",
+    "LSTM": "lstm",
+    "GRU": "gru",
+    "Conv1d": "conv1d",
+    "Conv2d": "conv2d",
+    "BatchNorm1d": "batchnorm",
+    "BatchNorm2d": "batchnorm2d",
+    "PReLU": "prelu",
+    "LeakyReLU": "prelu",
+}
+PARAMETRIZED = "Parametrized"
+"""What torch puts in front of the class name of a module whose weights are computed from others."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +43,8 @@ class ExportCase:
     name: str
     function: str
     arguments: Mapping[str, Any]
-
-    @property
-    def beyond_smoke(self) -> bool:
-        """Whether the smoke profile leaves it out."""
-        return self.function == "make_stack"
+    beyond_smoke: bool = False
+    """Whether the smoke profile leaves it out."""
 
     def module(self) -> Any:
         """The torch module, in eval mode."""
@@ -49,10 +58,15 @@ class ExportCase:
         save_file((module or self.module()).state_dict(), weights)
         return ModuleRef(f"{ZOO_NAME}:{self.function}", dict(self.arguments), weights, (str(ZOO_FOLDER),))
 
+    @cached_property
     def layer_types(self) -> set[str]:
         """The layer types of the format that the module's weights need."""
-        names = {type(part).__name__ for part in self.module().modules()}
+        names = {_kind(part) for part in self.module().modules()}
         return {LAYER_OF_MODULE[name] for name in names if name in LAYER_OF_MODULE}
+
+
+def _kind(part: Any) -> str:
+    return type(part).__name__.removeprefix(PARAMETRIZED)
 
 
 ZOO_NAME = "rtc_torch_zoo"
@@ -69,11 +83,16 @@ def zoo() -> Any:
 EXPRESSIBLE_NAMES = (
     *("dense", "dense-square", "dense-no-bias", "dense-five-activations", "dense-linear-end"),
     *("activation-first", "two-activations", "lstm", "lstm-square", "lstm-stacked", "lstm-relu-dense"),
-    *("lstm-dense-lstm", "nested", "dropout-identity", "gru", "gru-square-dense"),
+    *("lstm-dense-lstm", "nested", "dropout-identity", "gru", "gru-square-dense", "gru-stacked", "recurrent-no-bias"),
+    *("reordered", "weight-norm", "leaky-relu", "prelu", "conv1d", "conv1d-dilated", "conv1d-groups"),
+    *("conv1d-lstm-dense", "batchnorm", "batchnorm-not-affine", "conv2d", "conv2d-batchnorm2d"),
 )
+ONE_OF_EACH = ("dense", "lstm-stacked", "gru", "conv1d-groups", "conv2d", "batchnorm", "prelu", "lstm-relu-dense")
+COMPUTING_NAMES = ("weight-norm",)
 UNSUPPORTED_NAMES = (
     *("lstm-bidirectional", "lstm-projection", "rnn", "elu-alpha", "softmax-over-time"),
-    *("gelu", "softplus", "layer-norm", "residual", "functional-tanh"),
+    *("gelu", "softplus", "selu", "layer-norm", "residual", "functional-tanh", "max-pool"),
+    *("conv1d-stride", "conv1d-padding", "conv1d-padding-same", "conv1d-circular", "batchnorm-of-the-moment"),
 )
 
 
@@ -86,8 +105,19 @@ def expressible() -> list[ExportCase]:
     """Small modules of every kind, and the five reference models."""
     cases = [of_zoo(name) for name in EXPRESSIBLE_NAMES]
     for name, model in five_models.specs().items():
-        cases.append(ExportCase(name.lower(), "make_stack", {"layers": model["layers"], "seed": 7}))
+        arguments = {"layers": model["layers"], "seed": 7}
+        cases.append(ExportCase(name.lower(), "make_stack", arguments, beyond_smoke=True))
     return cases
+
+
+def of_each_kind() -> list[ExportCase]:
+    """The same, of which the smoke profile has one for each layer type: for what shows at any module."""
+    return [dataclasses.replace(case, beyond_smoke=case.name not in ONE_OF_EACH) for case in expressible()]
+
+
+def with_stored_weights() -> list[ExportCase]:
+    """Those whose weights aren't computed from others, so that the last bit doesn't depend on how."""
+    return [case for case in expressible() if case.name not in COMPUTING_NAMES]
 
 
 def unsupported() -> list[ExportCase]:
@@ -95,51 +125,59 @@ def unsupported() -> list[ExportCase]:
     return [of_zoo(name) for name in UNSUPPORTED_NAMES]
 
 
-def float64_outputs(module: Any, frames: np.ndarray) -> np.ndarray:
-    """The module's own outputs `[T, out]` in float64 over frames `[T, in]`, weights as in float32."""
-    import copy
+def compared(module: Any, bound: Budget, frames: np.ndarray) -> Judgement:
+    """An exported model by the oracle, whose budget is given, against its module's own forward in float64.
 
-    import torch
-
-    with torch.no_grad():
-        double = copy.deepcopy(module).double().eval()
-        outputs = double(torch.from_numpy(frames.astype(np.float64))[None])
-        if isinstance(outputs, tuple):  # of which a recurrent module's second part is its state
-            outputs = outputs[0]
-        return outputs[0].numpy()
-
-
-def compared(module: Any, model: Model, frames: np.ndarray, seed: int = 0) -> Judgement:
-    """An exported model by the oracle against its module's own forward in float64, over frames `[T, in]`.
-
-    Raises ValueError if the outputs have another shape than the module's.
+    Where convolutions without padding have no output for the first frames `[T, in]`, the others are compared. Raises
+    ValueError if the outputs have another shape than the module's.
     """
-    bound = budget(model, frames, seed=seed)
-    return dataclasses.replace(bound, reference=float64_outputs(module, frames)).judge(bound.reference)
+    reference = torch_forward.outputs(module, frames)
+    skipped = len(bound.reference) - len(reference)
+    kept = slice(max(skipped, 0), None)
+    expected = dataclasses.replace(bound, reference=reference, spread=bound.spread[kept], bound=bound.bound[kept])
+    return expected.judge(bound.reference[kept])
 
 
 def input_size(module: Any) -> int:
     """Values per frame: the width of the first layer that has one."""
     for part in module.modules():
-        for attribute in ("in_features", "input_size"):
+        for attribute in ("in_features", "input_size", "in_channels"):
             if hasattr(part, attribute):
                 return getattr(part, attribute)
     raise ValueError(f"{type(module).__name__} has no layer with an input size")
 
 
 def expected_numbers(module: Any) -> np.ndarray:
-    """Every float32 that a right export holds, sorted: weights and biases, the two biases of an LSTM summed."""
+    """Every float32 that a right export holds, sorted: weights, biases, statistics; the biases of an LSTM summed."""
+    numbers = [array.ravel() for part in module.modules() for array in _numbers_of(part)]
+    return np.sort(np.concatenate(numbers) + np.float32(0.0))
+
+
+def _numbers_of(part: Any) -> list[np.ndarray]:
+    kind = _kind(part)
+    if kind in ("Linear", "Conv1d", "Conv2d"):
+        outputs = part.out_features if kind == "Linear" else part.out_channels
+        return [_array(part.weight), np.zeros(outputs, np.float32) if part.bias is None else _array(part.bias)]
+    if kind in ("BatchNorm1d", "BatchNorm2d"):
+        affine = [_array(part.weight), _array(part.bias)] if part.affine else []
+        return [*affine, _array(part.running_mean), _array(part.running_var)]
+    if kind == "PReLU":
+        return [_array(part.weight)]
+    if kind == "LeakyReLU":
+        return [np.array([part.negative_slope], np.float32)]
+    if kind not in ("LSTM", "GRU"):
+        return []
     numbers = []
-    for part in module.modules():
-        kind = type(part).__name__
-        if kind == "Linear":
-            bias = np.zeros(part.out_features, np.float32) if part.bias is None else part.bias.detach().numpy()
-            numbers += [part.weight.detach().numpy(), bias]
-        elif kind in ("LSTM", "GRU"):
-            values = {name: value.detach().numpy() for name, value in part.named_parameters()}
-            for layer in range(part.num_layers):
-                w_ih, w_hh, b_ih, b_hh = (
-                    values[f"{k}_l{layer}"] for k in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-                )
-                numbers += [w_ih, w_hh, *([b_ih + b_hh] if kind == "LSTM" else [b_ih, b_hh])]
-    return np.sort(np.concatenate([array.ravel() for array in numbers]) + np.float32(0.0))
+    for layer in range(part.num_layers):
+        numbers += [_array(getattr(part, f"weight_{which}_l{layer}")) for which in ("ih", "hh")]
+        gates = numbers[-1].shape[0]
+        b_ih, b_hh = (
+            _array(getattr(part, f"bias_{which}_l{layer}")) if part.bias else np.zeros(gates, np.float32)
+            for which in ("ih", "hh")
+        )
+        numbers += [b_ih + b_hh] if kind == "LSTM" else [b_ih, b_hh]
+    return numbers
+
+
+def _array(tensor: Any) -> np.ndarray:
+    return tensor.detach().numpy()

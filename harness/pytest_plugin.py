@@ -122,9 +122,12 @@ def _rename(item: pytest.Item, function: str, identifier: str) -> None:
     requirement = catalogue.load()[identifier]
     if requirement.is_timed:
         item.add_marker(requirement.conformance_class)
+    # Handing items to pytest-xdist's processes one by one takes longer than many of them do.
+    group = f"{identifier}-{case_of(item)['implementation']}"
     if shared := item.get_closest_marker("shares"):
         value = params_of(item)[shared.args[0]]
-        item.add_marker(pytest.mark.xdist_group(str(getattr(value, "name", value))))
+        group = str(getattr(value, "name", value))
+    item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.hookimpl(tryfirst=True)

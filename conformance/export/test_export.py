@@ -5,20 +5,23 @@ import contextlib
 import numpy as np
 import pytest
 
-from rtconform.harness import export_cases, signals
+from rtconform.harness import expected, export_cases, signals, torch_forward
 from rtconform.harness.implementations.errors import Refused
 from rtconform.harness.judging import RequirementFailed, check, check_outputs, check_refused
 from rtconform.harness.rtneural_json import InvalidModel, read
+from rtconform.harness.selection import ModelCase
 
 FRAMES = 64
 
 expressible = pytest.mark.parametrize("case", export_cases.expressible(), ids=lambda case: case.name)
+of_each_kind = pytest.mark.parametrize("case", export_cases.of_each_kind(), ids=lambda case: case.name)
+stored_weights = pytest.mark.parametrize("case", export_cases.with_stored_weights(), ids=lambda case: case.name)
 unsupported = pytest.mark.parametrize("case", export_cases.unsupported(), ids=lambda case: case.name)
 
 
 def export(exporter, case, folder, module=None):
     """The path of the exported file; skips what the exporter doesn't declare."""
-    undeclared = sorted(case.layer_types() - set(exporter.declaration.layer_types))
+    undeclared = sorted(case.layer_types - set(exporter.declaration.layer_types))
     if undeclared:
         pytest.skip(f"not declared by the exporter: {', '.join(undeclared)}")
     path = folder / f"{case.name}.json"
@@ -37,14 +40,14 @@ def read_back(path):
 
 
 @pytest.mark.requirement("EXP-EXPRESSIBLE")
-@expressible
+@of_each_kind
 def test_expressible_module_is_exported(exporter, case, tmp_path):
     """No refusal, and a file."""
     export(exporter, case, tmp_path)
 
 
 @pytest.mark.requirement("EXP-VALID")
-@expressible
+@of_each_kind
 def test_exported_file_is_valid(exporter, case, tmp_path):
     """The strict validator finds nothing."""
     read_back(export(exporter, case, tmp_path))
@@ -55,31 +58,33 @@ def test_exported_file_is_valid(exporter, case, tmp_path):
 def test_exported_file_computes_what_the_module_computes(exporter, case, tmp_path, rtc_config):
     """The oracle on the file against the module's own forward in float64, over 64 frames of noise."""
     module = case.module()
-    model = read_back(export(exporter, case, tmp_path, module))
+    path = export(exporter, case, tmp_path, module)
+    model = read_back(path)
     frames = signals.noise(FRAMES, export_cases.input_size(module), seed=rtc_config.seed)
     sizes = (model.input_size, model.output_size)
-    expected = (frames.shape[1], export_cases.float64_outputs(module, frames[:1]).shape[1])
-    check(sizes == expected, "the file has other sizes than the module", expected=expected, got=sizes)
-    judgement = export_cases.compared(module, model, frames, rtc_config.seed)
+    wanted = (frames.shape[1], torch_forward.outputs(module, frames).shape[1])
+    check(sizes == wanted, "the file has other sizes than the module", expected=wanted, got=sizes)
+    bound = expected.budget_of(ModelCase(case.name, path), frames, "f32", rtc_config.seed)
+    judgement = export_cases.compared(module, bound, frames)
     check_outputs(judgement, "the file computes something else than the module", case=case.name)
 
 
 @pytest.mark.requirement("EXP-EXACT-WEIGHTS")
-@expressible
+@stored_weights
 def test_numbers_read_back_to_the_same_bits(exporter, case, tmp_path):
     """All the numbers of the file, sorted, against all the numbers of the module."""
     module = case.module()
     model = read_back(export(exporter, case, tmp_path, module))
     arrays = [array.ravel() for layer in model.layers for array in layer.arrays.values()]
     got = np.sort(np.concatenate(arrays) + np.float32(0.0))
-    expected = export_cases.expected_numbers(module)
-    check(got.size == expected.size, "the file has another number of weights", expected=expected.size, got=got.size)
-    different = np.flatnonzero(got.view(np.uint32) != expected.view(np.uint32))
+    wanted = export_cases.expected_numbers(module)
+    check(got.size == wanted.size, "the file has another number of weights", expected=wanted.size, got=got.size)
+    different = np.flatnonzero(got.view(np.uint32) != wanted.view(np.uint32))
     if different.size:
         first = different[0]
         raise RequirementFailed(
             f"{different.size} of {got.size} numbers are not the module's float32 values",
-            expected=float(expected[first]),
+            expected=float(wanted[first]),
             got=float(got[first]),
         )
 

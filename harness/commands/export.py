@@ -13,7 +13,7 @@ from .. import export_cases, golden, signals
 from ..implementations import ModuleRef, connect
 from ..implementations.errors import ImplementationError
 from ..implementations.module_ref import stored_weights
-from ..rtneural_json import Model, validate_file
+from ..rtneural_json import Model, budget, validate_file
 from ..rtneural_json.message import format_report
 from . import fail, single
 
@@ -73,7 +73,7 @@ def _compare(module: Any, model: Model, out: str) -> None:
     """Ends the command with exit code 1 when the file computes something else than the module's own forward."""
     frames = signals.noise(FRAMES, model.input_size)
     try:
-        judgement = export_cases.compared(module, model, frames)
+        judgement = export_cases.compared(module, budget(model, frames), frames)
     except Exception as error:  # from the forward of a module that we know nothing of
         fail(f"{out} can't be compared with its module over frames [1, {FRAMES}, {model.input_size}]: {error}", code=1)
     if not judgement.ok:

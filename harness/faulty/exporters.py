@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class ExpLstmRecurrentTransposed(ToyExporter):
 class ExpLstmNoBiasHh(ToyExporter):
     def lstm(self, part: Any, index: int) -> Layer:
         layer = super().lstm(part, index)
-        layer["weights"][2] = self.text(self.numbers(getattr(part, f"bias_ih_l{index}")))
+        layer["weights"][2] = self.text(self.recurrent_parts(part, index)[2])
         return layer
 
 
@@ -96,6 +96,118 @@ class ExpStackedFirstOnly(ToyExporter):
 class ExpBidirectionalAccepted(ToyExporter):
     def check_recurrent(self, name: str, part: Any) -> None:
         pass
+
+
+class ExpDeclarationOrder(ToyExporter):
+    def order_of(self, module: Any, names: list[str]) -> Sequence[str]:
+        return names
+
+
+class ExpConvFlipped(ToyExporter):
+    def conv1d(self, part: Any) -> Layer:
+        layer = super().conv1d(part)
+        layer["weights"][0].reverse()
+        return layer
+
+
+class ExpConvReshaped(ToyExporter):
+    def conv1d(self, part: Any) -> Layer:
+        layer = super().conv1d(part)
+        layer["weights"][0] = self.text(self.numbers(part.weight).reshape(np.shape(layer["weights"][0])))
+        return layer
+
+
+class ExpConvDilationLost(ToyExporter):
+    def conv1d(self, part: Any) -> Layer:
+        return super().conv1d(part) | {"dilation": 1}
+
+
+class ExpConvGroupsLost(ToyExporter):
+    def conv1d(self, part: Any) -> Layer:
+        layer = super().conv1d(part)
+        del layer["groups"]
+        return layer
+
+
+class ExpConvStrideExtraField(ToyExporter):
+    def check_conv(self, name: str, part: Any) -> None:
+        if part.padding not in ((0,), "valid"):
+            super().check_conv(name, part)
+
+    def conv1d(self, part: Any) -> Layer:
+        return super().conv1d(part) | {"strides": part.stride[0]}
+
+
+class ExpConvSamePadding(ToyExporter):
+    def check_conv(self, name: str, part: Any) -> None:
+        if part.stride[0] != 1:
+            super().check_conv(name, part)
+
+
+class ExpConvBiasDropped(ToyExporter):
+    def conv1d(self, part: Any) -> Layer:
+        layer = super().conv1d(part)
+        layer["weights"][1] = [0.0] * part.out_channels
+        return layer
+
+
+class ExpBnEpsDefault(ToyExporter):
+    def batchnorm(self, part: Any) -> Layer:
+        return super().batchnorm(part) | {"epsilon": 1e-3}
+
+
+class ExpBnAffineDropped(ToyExporter):
+    def batchnorm(self, part: Any) -> Layer:
+        layer = super().batchnorm(part)
+        layer["weights"] = layer["weights"][-2:]
+        return layer
+
+
+class ExpBnStdForVar(ToyExporter):
+    def batchnorm(self, part: Any) -> Layer:
+        layer = super().batchnorm(part)
+        layer["weights"][-1] = self.text(np.sqrt(self.numbers(part.running_var)))
+        return layer
+
+
+class ExpBnOfTheMoment(ToyExporter):
+    def check_norm(self, name: str, part: Any) -> None:
+        pass
+
+    def batchnorm(self, part: Any) -> Layer:
+        if part.track_running_stats:
+            return super().batchnorm(part)
+        statistics = [np.zeros(part.num_features, np.float32), np.ones(part.num_features, np.float32)]
+        arrays = [self.numbers(part.weight), self.numbers(part.bias), *statistics]
+        return self.layer("batchnorm", part.num_features, arrays, epsilon=part.eps)
+
+
+class ExpPreluShared(ToyExporter):
+    def alphas(self, kind: str, part: Any) -> np.ndarray:
+        return super().alphas(kind, part)[:1]
+
+
+class ExpLeakyAsRelu(ToyExporter):
+    def append(self, layers: list[Layer], name: str, part: Any) -> None:
+        if type(part).__name__ == "LeakyReLU":
+            self.activation(layers, "relu", part)
+        else:
+            super().append(layers, name, part)
+
+
+class ExpGruRzOnlyInW(ToyExporter):
+    def gru(self, part: Any, index: int) -> Layer:
+        layer = super().gru(part, index)
+        layer["weights"][1] = self.text(self.recurrent_parts(part, index)[1].T)
+        return layer
+
+
+class ExpLstmKernelFlat(ToyExporter):
+    def lstm(self, part: Any, index: int) -> Layer:
+        layer = super().lstm(part, index)
+        kernel = self.numbers(getattr(part, f"weight_ih_l{index}"))
+        layer["weights"][0] = self.text(kernel.reshape(kernel.shape[::-1]))
+        return layer
 
 
 class ExpActivationDropped(ToyExporter):

@@ -6,7 +6,7 @@ It shares no code with any exporter that is judged, which makes it a second good
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 Layer = dict[str, Any]
 
 ACTIVATIONS = {"Tanh": "tanh", "ReLU": "relu", "Sigmoid": "sigmoid", "Softmax": "softmax", "ELU": "elu"}
-CONTAINERS = ("Chain", "Sequential", "ModuleList")
+CONTAINERS = ("Chain", "Sequential", "ModuleList", "OverTime", "Causal", "Reordered")
 DROPPED = ("Dropout", "Identity")
 
 
@@ -24,7 +24,7 @@ class UnsupportedModule(Exception):
 
 
 class ToyExporter:
-    """Linear, LSTM, GRU and activations in a chain."""
+    """Linear, LSTM, GRU, causal convolutions, batch norms, PReLU and activations in a chain."""
 
     name = "toy-exporter"
 
@@ -34,7 +34,7 @@ class ToyExporter:
             "name": self.name,
             "version": "1.0",
             "role": "exporter",
-            "layer_types": ["dense", "lstm", "gru", "activation"],
+            "layer_types": ["dense", "lstm", "gru", "conv1d", "batchnorm", "prelu", "activation"],
         }
 
     def export(self, module: Any, path: str) -> None:
@@ -48,20 +48,34 @@ class ToyExporter:
 
     def leaves(self, module: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         """The parts with their qualified names, in the order of the chain; containers are opened, nothing else is."""
-        for name, part in module.named_children():
+        children = dict(module.named_children())
+        for name in self.order_of(module, list(children)):
+            part = children[name]
             qualified = f"{prefix}{name}"
             if self.is_container(part):
                 yield from self.leaves(part, f"{qualified}.")
             else:
                 yield qualified, part
 
+    def order_of(self, module: Any, names: list[str]) -> Sequence[str]:
+        """The order in which a module calls its parts: the one that they stand in, unless it says otherwise."""
+        return getattr(module, "order", names)
+
     def is_container(self, part: Any) -> bool:
         return type(part).__name__ in CONTAINERS
 
     def append(self, layers: list[Layer], name: str, part: Any) -> None:
-        kind = type(part).__name__
+        kind = type(part).__name__.removeprefix("Parametrized")
         if kind == "Linear":
             layers.append(self.dense(part))
+        elif kind == "Conv1d":
+            self.check_conv(name, part)
+            layers.append(self.conv1d(part))
+        elif kind == "BatchNorm1d":
+            self.check_norm(name, part)
+            layers.append(self.batchnorm(part))
+        elif kind in ("PReLU", "LeakyReLU"):
+            layers.append(self.layer("prelu", layers[-1]["shape"][-1], [self.alphas(kind, part)[None]]))
         elif kind == "LSTM":
             self.check_recurrent(name, part)
             layers += [self.lstm(part, index) for index in range(self.depth(part))]
@@ -77,6 +91,14 @@ class ToyExporter:
     def check_recurrent(self, name: str, part: Any) -> None:
         if part.bidirectional or part.proj_size:
             raise UnsupportedModule(f"{name} ({type(part).__name__}): bidirectional or projected")
+
+    def check_conv(self, name: str, part: Any) -> None:
+        if part.stride[0] != 1 or part.padding not in ((0,), "valid"):
+            raise UnsupportedModule(f"{name} (Conv1d): stride {part.stride}, padding {part.padding}")
+
+    def check_norm(self, name: str, part: Any) -> None:
+        if not part.track_running_stats:
+            raise UnsupportedModule(f"{name} (BatchNorm1d): no running statistics")
 
     def check_activation(self, name: str, part: Any) -> None:
         if getattr(part, "alpha", 1.0) != 1.0 or getattr(part, "dim", -1) != -1:
@@ -107,7 +129,25 @@ class ToyExporter:
         return np.concatenate([z, r, n])
 
     def recurrent_parts(self, part: Any, index: int) -> list[np.ndarray]:
-        return [self.numbers(getattr(part, f"{k}_l{index}")) for k in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+        weights = [self.numbers(getattr(part, f"weight_{which}_l{index}")) for which in ("ih", "hh")]
+        zeros = np.zeros(len(weights[1]), np.float32)
+        biases = [self.numbers(getattr(part, f"bias_{w}_l{index}")) if part.bias else zeros for w in ("ih", "hh")]
+        return [*weights, *biases]
+
+    def conv1d(self, part: Any) -> Layer:
+        bias = np.zeros(part.out_channels, np.float32) if part.bias is None else self.numbers(part.bias)
+        further = {"kernel_size": part.kernel_size[0], "dilation": part.dilation[0], "groups": part.groups}
+        arrays = [self.numbers(part.weight).transpose(2, 1, 0), bias]
+        return self.layer("conv1d", part.out_channels, arrays, activation="", **further)
+
+    def batchnorm(self, part: Any) -> Layer:
+        statistics = [self.numbers(part.running_mean), self.numbers(part.running_var)]
+        affine = [self.numbers(part.weight), self.numbers(part.bias)] if part.affine else []
+        return self.layer("batchnorm", part.num_features, [*affine, *statistics], epsilon=part.eps)
+
+    def alphas(self, kind: str, part: Any) -> np.ndarray:
+        """One per channel, or one for all."""
+        return np.array([part.negative_slope], np.float32) if kind == "LeakyReLU" else self.numbers(part.weight)
 
     def numbers(self, tensor: Any) -> np.ndarray:
         array = tensor.detach().numpy()
@@ -116,8 +156,8 @@ class ToyExporter:
         return array
 
     def activation(self, layers: list[Layer], name: str, part: Any) -> None:
-        """Fuses into a dense layer that has none yet, else stands by itself."""
-        if layers and layers[-1].get("activation") == "" and layers[-1]["type"] == "dense":
+        """Fuses into a dense or conv1d layer that has none yet, else stands by itself."""
+        if layers and layers[-1].get("activation") == "":
             layers[-1]["activation"] = name
         else:
             size = layers[-1]["shape"][-1] if layers else None
@@ -135,7 +175,7 @@ class ToyExporter:
 
     def width_of(self, module: Any) -> int:
         for part in module.modules():
-            for attribute in ("in_features", "input_size"):
+            for attribute in ("in_features", "input_size", "in_channels"):
                 if hasattr(part, attribute):
                     return getattr(part, attribute)
         raise UnsupportedModule("no layer has an input size")

@@ -9,6 +9,7 @@ from collections import OrderedDict
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrizations import weight_norm
 
 
 class Chain(nn.Sequential):
@@ -30,6 +31,52 @@ def chain(*layers):
 def blaming(layer):
     """A chain whose second part, called `blamed`, can't be expressed."""
     return Chain(OrderedDict(first=nn.Linear(3, 4), blamed=layer))
+
+
+class OverTime(nn.Sequential):
+    """Parts that have the frames on their last axis."""
+
+    def forward(self, x):
+        return super().forward(x.transpose(1, 2)).transpose(1, 2)
+
+
+class Causal(nn.Module):
+    """A convolution over [B, C, T] with zeros in front of the first frame."""
+
+    def __init__(self, inputs, outputs, size, dilation=1, **options):
+        super().__init__()
+        self.conv = nn.Conv1d(inputs, outputs, size, dilation=dilation, **options)
+        self.history = (size - 1) * dilation
+
+    def forward(self, x):
+        return self.conv(F.pad(x, (self.history, 0)))
+
+
+class Planes(nn.Module):
+    """Convolutions over time and features: frames [B, T, F] are one plane, and come back as [B, T, F' · filters]."""
+
+    def __init__(self, features, *parts):
+        super().__init__()
+        self.input_size = features
+        self.inner = nn.Sequential(*parts)
+
+    def forward(self, x):
+        return self.inner(x.unsqueeze(1)).permute(0, 2, 3, 1).flatten(2)
+
+
+class Reordered(nn.Module):
+    """Parts that are called in another order than they stand in."""
+
+    order = ("first", "second", "third")
+
+    def __init__(self):
+        super().__init__()
+        self.third = nn.Linear(5, 5)
+        self.second = nn.Tanh()
+        self.first = nn.Linear(5, 5)
+
+    def forward(self, x):
+        return self.third(self.second(self.first(x)))
 
 
 class Residual(nn.Module):
@@ -94,6 +141,27 @@ EXPRESSIBLE = {
     "dropout-identity": lambda: chain(nn.Linear(3, 5), nn.Dropout(0.5), nn.Tanh(), nn.Identity(), nn.Linear(5, 2)),
     "gru": lambda: chain(nn.GRU(3, 5, batch_first=True)),
     "gru-square-dense": lambda: chain(nn.GRU(5, 5, batch_first=True), nn.Linear(5, 3)),
+    "gru-stacked": lambda: chain(nn.GRU(3, 4, num_layers=2, batch_first=True)),
+    "recurrent-no-bias": lambda: chain(
+        nn.LSTM(3, 5, bias=False, batch_first=True), nn.GRU(5, 4, bias=False, batch_first=True)
+    ),
+    "reordered": lambda: chain(Reordered(), nn.Sigmoid()),
+    "weight-norm": lambda: chain(weight_norm(nn.Linear(3, 5)), nn.Tanh(), nn.Linear(5, 2)),
+    "leaky-relu": lambda: chain(nn.Linear(3, 5), nn.LeakyReLU(0.2), nn.Linear(5, 4)),
+    "prelu": lambda: chain(OverTime(Causal(3, 5, 1), nn.PReLU(5)), nn.PReLU()),
+    "conv1d": lambda: chain(OverTime(Causal(3, 5, 3))),
+    "conv1d-dilated": lambda: chain(OverTime(Causal(3, 5, 3, dilation=2), nn.Tanh(), Causal(5, 4, 2, dilation=3))),
+    "conv1d-groups": lambda: chain(OverTime(Causal(4, 6, 3, dilation=2, groups=2, bias=False), nn.ReLU())),
+    "conv1d-lstm-dense": lambda: chain(
+        OverTime(Causal(3, 4, 4), nn.ELU()), nn.LSTM(4, 5, batch_first=True), nn.Linear(5, 2)
+    ),
+    "batchnorm": lambda: chain(nn.Linear(3, 5), OverTime(nn.BatchNorm1d(5)), nn.Tanh()),
+    "batchnorm-not-affine": lambda: chain(OverTime(Causal(3, 4, 2), nn.BatchNorm1d(4, eps=1e-3, affine=False))),
+    "conv2d": lambda: chain(
+        Planes(5, nn.ZeroPad2d((0, 0, 2, 0)), nn.Conv2d(1, 3, (2, 3), dilation=(2, 1), padding=(0, 1)), nn.ReLU()),
+        nn.Linear(15, 2),
+    ),
+    "conv2d-batchnorm2d": lambda: chain(Planes(6, nn.Conv2d(1, 2, (1, 3)), nn.BatchNorm2d(2)), nn.Linear(8, 3)),
 }  # fmt: skip
 """Modules that the format can express, by name."""
 
@@ -105,7 +173,14 @@ UNSUPPORTED = {
     "softmax-over-time": lambda: blaming(nn.Softmax(dim=1)),
     "gelu": lambda: blaming(nn.GELU()),
     "softplus": lambda: blaming(nn.Softplus()),
+    "selu": lambda: blaming(nn.SELU()),
     "layer-norm": lambda: blaming(nn.LayerNorm(4)),
+    "max-pool": lambda: blaming(OverTime(nn.MaxPool1d(3, stride=1, padding=1))),
+    "conv1d-stride": lambda: blaming(OverTime(nn.Conv1d(4, 5, 3, stride=2))),
+    "conv1d-padding": lambda: blaming(OverTime(nn.Conv1d(4, 5, 3, padding=1))),
+    "conv1d-padding-same": lambda: blaming(OverTime(nn.Conv1d(4, 5, 3, padding="same"))),
+    "conv1d-circular": lambda: blaming(OverTime(nn.Conv1d(4, 5, 3, padding=1, padding_mode="circular"))),
+    "batchnorm-of-the-moment": lambda: blaming(OverTime(nn.BatchNorm1d(4, track_running_stats=False))),
     "residual": lambda: blaming(Residual(4)),
     "functional-tanh": lambda: blaming(FunctionalTanh(4)),
 }
@@ -127,9 +202,18 @@ def make_stack(layers, seed=0):
 
 
 def draw_weights(module, seed):
-    """Uniform weights of ±3/√fan-in and biases of ±1: large enough that every gate and every bias is heard."""
+    """Uniform weights of ±3/√fan-in and biases of ±1: large enough that every gate and every bias is heard.
+
+    The statistics of batch norms are as after a training, with one small variance, of which epsilon is a part.
+    """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in module.parameters():
-            bound = 3.0 / parameter.shape[-1] ** 0.5 if parameter.ndim > 1 else 1.0
+            bound = 3.0 / parameter[0].numel() ** 0.5 if parameter.ndim > 1 else 1.0
             parameter.uniform_(-bound, bound, generator=generator)
+        for name, buffer in module.named_buffers():
+            if name.endswith("running_mean"):
+                buffer.uniform_(-1.0, 1.0, generator=generator)
+            elif name.endswith("running_var"):
+                buffer.uniform_(0.05, 2.0, generator=generator)
+                buffer[0] = 1e-4

@@ -19,6 +19,17 @@ def drawn():
 def recurrent():
     return torch.nn.LSTM(3, 2, batch_first=True)
 
+def time_major():
+    return torch.nn.GRU(3, 2, num_layers=2)
+
+def channels_first():
+    return torch.nn.Sequential(torch.nn.Conv1d(3, 4, 3, dilation=2), torch.nn.BatchNorm1d(4), torch.nn.Conv1d(4, 2, 2))
+
+def planes():
+    module = torch.nn.Sequential(torch.nn.Conv2d(1, 2, (2, 2)), torch.nn.ELU())
+    module.example_input_array = torch.zeros(1, 1, 4, 3)
+    return module
+
 def broken():
     raise RuntimeError("boom")
 
@@ -45,7 +56,7 @@ def modules(tmp_path):
     (tmp_path / "modules.py").write_text(MODULES)
 
 
-@pytest.mark.parametrize("factory", ["drawn", "recurrent"])
+@pytest.mark.parametrize("factory", ["drawn", "recurrent", "time_major", "channels_first", "planes"])
 def test_a_file_is_compared_with_its_module(rtconform, tmp_path, modules, factory):
     """Also where the factory draws other weights in each call; a golden is left beside it."""
     done = rtconform("export", f"modules:{factory}", "--out", "m.json")
