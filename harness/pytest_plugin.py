@@ -274,14 +274,22 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         state.write(report.user_properties)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """A process of pytest-xdist has ended: with an error if it crashed, and its item has no verdict then."""
+    if error:
+        node.config.stash[STATE].lost_process = True
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     state = session.config.stash[STATE]
-    if exitstatus == pytest.ExitCode.INTERNAL_ERROR:  # pytest's own 3 would say NOT AVAILABLE
+    # pytest's own 3, for an internal error, would say NOT AVAILABLE, and its 2, where xdist gives up, a usage error.
+    if exitstatus == pytest.ExitCode.INTERNAL_ERROR or state.lost_process:
         session.exitstatus = ExitCode.UNEXPECTED
     # A run that ended early gets neither footer nor reports: what it didn't judge would look as if it held.
     ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
-    if state.is_worker or not state.writer_open or not ended:
+    if state.is_worker or not state.writer_open or not ended or state.lost_process:
         return
     code = state.finish(reports=not session.config.getoption("--rtc-records-only"))
     others_failed = session.testsfailed > state.failed_items

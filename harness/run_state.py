@@ -70,6 +70,7 @@ class RunState:
         self.is_worker = is_worker
         self.command = command
         self.finished = False
+        self.lost_process = False
         self.failed_items = 0
         self.named = selection.short_names(config.implementations())
         self.user_cases = selection.user_cases(config.models_path) if config.models_path else None

@@ -35,6 +35,7 @@ class Layer:
 
     def __init__(self, weights: Sequence[np.ndarray], activation: str = "") -> None:
         self.weights = list(weights)
+        self.activation = activation
         self.activate = ACTIVATIONS[activation]
 
     def reset(self) -> None:
@@ -65,6 +66,7 @@ class BatchNorm(Layer):
 
     def __init__(self, weights: Sequence[np.ndarray], epsilon: float, repeats: int = 1) -> None:
         super().__init__(weights)
+        self.epsilon, self.repeats = epsilon, repeats
         mean, variance = weights[-2:]
         gamma, beta = weights[:2] if len(weights) == 4 else (np.ones_like(mean), np.zeros_like(mean))
         self._scale = np.tile(gamma / np.sqrt(variance + variance.dtype.type(epsilon)), repeats)
@@ -79,12 +81,12 @@ class _Convolution(Layer):
 
     def __init__(self, weights: Sequence[np.ndarray], activation: str, inputs: int, dilation: int) -> None:
         super().__init__(weights, activation)
+        self.inputs, self.dilation = inputs, dilation
         self._offsets = [index * dilation for index in range(len(weights[0]))]
-        self._inputs = inputs
         self.reset()
 
     def reset(self) -> None:
-        self._history = np.zeros((self._offsets[-1], self._inputs), self.weights[0].dtype)
+        self._history = np.zeros((self._offsets[-1], self.inputs), self.weights[0].dtype)
 
     def _taps(self, x: np.ndarray) -> list[np.ndarray]:
         """For each index of the kernel, the frames `[T, in]` that it meets; the last meets the newest."""
@@ -98,21 +100,24 @@ class Conv1d(_Convolution):
 
     def __init__(self, weights: Sequence[np.ndarray], activation: str, inputs: int, dilation: int, groups: int) -> None:
         super().__init__(weights, activation, inputs, dilation)
-        self._groups = groups
+        self.groups = groups
 
     def process(self, x: np.ndarray) -> np.ndarray:
         kernel, bias = self.weights
         outputs = np.broadcast_to(bias, (len(x), len(bias))).copy()
         for weights, tap in zip(kernel, self._taps(x), strict=True):
-            grouped = weights.reshape(weights.shape[0], self._groups, -1)
-            outputs += np.einsum("tgi,igo->tgo", tap.reshape(len(x), self._groups, -1), grouped).reshape(outputs.shape)
+            inputs, channels = weights.shape
+            grouped = weights.reshape(inputs, self.groups, channels // self.groups)
+            taps = tap.reshape(len(x), self.groups, inputs)
+            outputs += np.einsum("tgi,igo->tgo", taps, grouped).reshape(outputs.shape)
         return self.activate(outputs)
 
 
 class Conv2d(_Convolution):
     """kernel [Kt, Kf, filters in, filters out], bias [filters out]; a frame is laid out [features][filters].
 
-    Causal and dilated over time; over the features strided, with `before` zeros in front of them.
+    Causal and dilated over time; over the features strided, with `before` zeros in front of them. `zeros` are those in
+    front and behind.
     """
 
     def __init__(
@@ -125,19 +130,20 @@ class Conv2d(_Convolution):
         before: int,
     ) -> None:
         super().__init__(weights, activation, features[0] * weights[0].shape[2], dilation)
-        self._features, self._stride, self._before = features, stride, before
+        self.features, self.stride = features, stride
+        behind = (features[1] - 1) * stride + weights[0].shape[1] - features[0] - before
+        self.zeros = (before, max(behind, 0))
 
     def process(self, x: np.ndarray) -> np.ndarray:
         kernel, bias = self.weights
-        features_in, features_out = self._features
-        reach = (features_out - 1) * self._stride + 1
-        after = max(reach - 1 + kernel.shape[1] - features_in - self._before, 0)
+        features_in, features_out = self.features
+        reach = (features_out - 1) * self.stride + 1
         outputs = np.broadcast_to(bias, (len(x), features_out, len(bias))).copy()
         for row, tap in zip(kernel, self._taps(x), strict=True):
-            frames = np.pad(tap.reshape(len(x), features_in, -1), ((0, 0), (self._before, after), (0, 0)))
+            frames = np.pad(tap.reshape(len(x), features_in, kernel.shape[2]), ((0, 0), self.zeros, (0, 0)))
             for offset, weights in enumerate(row):
-                outputs += frames[:, offset : offset + reach : self._stride] @ weights
-        return self.activate(outputs.reshape(len(x), -1))
+                outputs += frames[:, offset : offset + reach : self.stride] @ weights
+        return self.activate(outputs.reshape(len(x), features_out * len(bias)))
 
 
 class Lstm(Layer):

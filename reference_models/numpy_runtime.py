@@ -191,6 +191,11 @@ class NumpyModel:
         self.reset()
 
     @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers in their order."""
+        return tuple(self._layers)
+
+    @property
     def arrays(self) -> list[list[np.ndarray]]:
         """The weight arrays of each layer, in the file's order and shapes."""
         return [layer.weights for layer in self._layers]

@@ -97,7 +97,8 @@ def run_suite(options: dict[str, Any], pytest_arguments: Sequence[str] = (), job
                 arguments.append(f"--rtc-{name}={item}")
     environment = dict(os.environ)
     if jobs > 1:
-        arguments += ["-n", str(jobs), "--dist", "loadgroup"]
+        # A process that is lost ends the run, which has no verdict then; another one would lose the same item again.
+        arguments += ["-n", str(jobs), "--dist", "loadgroup", "--max-worker-restart", "0"]
         environment = {**ONE_THREAD, **environment}
     before = _written(out)
     code = _wait([sys.executable, "-m", "pytest", *arguments, *pytest_arguments, str(CONFORMANCE)], environment)

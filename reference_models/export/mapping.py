@@ -31,12 +31,16 @@ class Layer:
 
 @dataclass(frozen=True)
 class Call:
-    """One recorded call of a leaf module: its qualified name, and how many channels a frame had before and behind."""
+    """One recorded call of a leaf module: its qualified name, and how many channels a frame had before and behind.
+
+    `padding` is the format's word for the padding of a conv2d along its features.
+    """
 
     name: str
     module: nn.Module
     inputs: int
     outputs: int
+    padding: str
 
 
 def _values(tensor: torch.Tensor, what: str) -> np.ndarray:
@@ -109,16 +113,15 @@ def _conv2d(module: nn.Conv2d, call: Call) -> list[Layer]:
     if module.groups != 1:
         raise Refusal(f"groups={module.groups}, but RTNeural's conv2d has no groups")
     kernel = _values(module.weight, "weight").transpose(2, 3, 1, 0)
-    features = call.inputs // module.in_channels
     keys = {
         "kernel_size_time": module.kernel_size[0],
         "kernel_size_feature": module.kernel_size[1],
         "dilation": module.dilation[0],
         "strides": module.stride[1],
         "num_filters_in": module.in_channels,
-        "num_features_in": features,
+        "num_features_in": call.inputs // module.in_channels,
         "num_filters_out": module.out_channels,
-        "padding": placing.feature_geometry(module, features)[1],
+        "padding": call.padding,
     }
     return [Layer("conv2d", call.outputs, (kernel, _bias(module)), keys=keys)]
 

@@ -29,6 +29,8 @@ class Signal:
     channels: int
     frames: int
     start: int = 0
+    padding: str = "valid"
+    """Along the features of the conv2d that made it."""
 
     @property
     def looks_ahead(self) -> bool:
@@ -128,24 +130,30 @@ def conv1d(module: nn.Conv1d, signal: Signal) -> Signal:
 def conv2d(module: nn.Conv2d, signal: Signal) -> Signal:
     """[B, filters, T, features], B = 1; a frame of the file is laid out [features][filters]."""
     index = _without_batch(signal.index, 3)
+    columns = (index != PAD).any(dim=0).any(dim=0).nonzero().flatten().tolist() or [0]
+    zeros = (columns[0], index.shape[2] - 1 - columns[-1])
+    index = index[:, :, columns[0] : columns[-1] + 1]
     frames = _causal(module, signal, index.permute(1, 2, 0).flatten(1))
-    features = feature_geometry(module, index.shape[2])[0]
+    features, padding = _over_features(module, index.shape[2], zeros)
     made = _numbered(frames, features * module.out_channels).unflatten(1, (features, -1)).permute(2, 0, 1)
-    return _convolved(signal, made, frames, features * module.out_channels)
+    return replace(_convolved(signal, made, frames, features * module.out_channels), padding=padding)
 
 
-def feature_geometry(module: nn.Conv2d, features: int) -> tuple[int, str]:
+def _over_features(module: nn.Conv2d, features: int, zeros: tuple[int, int]) -> tuple[int, str]:
     """(features behind it, the format's word for its padding along them); raises Refusal if there is no such word."""
     kernel, stride, dilation = module.kernel_size[1], module.stride[1], module.dilation[1]
     if dilation != 1:
         raise Refusal(f"dilation={dilation} along the features, where RTNeural has none")
-    before, behind = _padding(module, 1)
+    before, behind = (given + own for given, own in zip(zeros, _padding(module, 1), strict=True))
     made = (features + before + behind - kernel) // stride + 1
     if not (before or behind):
         return made, "valid"
     same = -(-features // stride)
     if (made, before) != (same, max((same - 1) * stride + kernel - features, 0) // 2):
-        raise Refusal(f'padding={before} along the features, where RTNeural knows none, or TensorFlow\'s "same"')
+        raise Refusal(
+            f"{before} zeros in front of the features and {behind} behind, where RTNeural knows none, or as many as "
+            'TensorFlow\'s "same" takes'
+        )
     return made, "same"
 
 

@@ -111,7 +111,7 @@ class _Chain:
                 self.signal = rule_for(module).place(module, given)
             except Refusal as refusal:
                 raise UnsupportedModule(f"{describe(name, module)}: {refusal}") from None
-            self.calls.append(Call(name, module, given.channels, self.signal.channels))
+            self.calls.append(Call(name, module, given.channels, self.signal.channels, self.signal.padding))
             self._movement.hold(output, self.signal.index)
             if self.signal.looks_ahead and not given.looks_ahead:
                 self._peeking = describe(name, module)

@@ -252,7 +252,9 @@ def test_a_run_that_ends_early_is_no_success(rtconform, tmp_path, what, code):
     assert not list(tmp_path.rglob("report.html"))
 
 
-@pytest.mark.parametrize(("end", "jobs"), [("os._exit(0)", 1), ("os.abort()", 2)])
+@pytest.mark.parametrize(
+    ("end", "jobs"), [("os._exit(0)", 1), ("os.abort()", 2), ("'trailing-nul' in path and os.abort()", 2)]
+)
 def test_a_python_loader_that_ends_its_process_gets_no_verdict(rtconform, tmp_path, end, jobs):
     """In process there is no wall; the run says so, and where there is one."""
     (tmp_path / "ending.py").write_text(

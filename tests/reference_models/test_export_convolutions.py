@@ -161,7 +161,7 @@ def test_layers_of_convolution_and_norm_are_written_as_rtneural_reads_them():
         (nn.Conv2d(1, 2, 3), ["example_input_array", "takes 3 or 4 or"]),
         (flat(nn.Conv2d(1, 2, (2, 3), stride=(2, 1)), 4, 1), ["0 (Conv2d)", "stride=2"]),
         (flat(nn.Conv2d(1, 2, (2, 2), dilation=(1, 2)), 4, 1), ["0 (Conv2d)", "dilation=2"]),
-        (flat(nn.Conv2d(1, 2, (1, 3), padding=(0, 2)), 12), ["0 (Conv2d)", "padding=2"]),
+        (flat(nn.Conv2d(1, 2, (1, 3), padding=(0, 2)), 12), ["0 (Conv2d)", "2 zeros in front of the features"]),
     ],
 )
 def test_what_the_format_cannot_express_is_refused_by_name(module, parts):
