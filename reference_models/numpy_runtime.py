@@ -44,9 +44,9 @@ class _Entry:
             raise self.refuse(key, "a whole number above zero", repr(value))
         return value
 
-    def activation(self, *, required: bool = False, allowed: bool = True) -> str:
-        kind = self.members.get("activation", "")
-        names = [name for name in ACTIVATIONS if allowed and (name or not required)] or [""]
+    def activation(self, *names: str) -> str:
+        """The activation, which must be one of these; of all and none if none is named."""
+        kind, names = self.members.get("activation", ""), names or tuple(ACTIVATIONS)
         if not isinstance(kind, str) or kind not in names:
             raise self.refuse("activation", f"one of {names}", repr(kind))
         return kind
@@ -125,7 +125,7 @@ def _conv2d(entry: _Entry) -> Layer:
 
 def _recurrent(cell: type[Layer], gates: int, bias: Callable[[int], tuple[int, ...]]) -> Callable[[_Entry], Layer]:
     def read(entry: _Entry) -> Layer:
-        entry.activation(allowed=False)
+        entry.activation("", "tanh")  # which Keras writes, and means the cell's own
         width = gates * entry.outputs
         return cell(entry.arrays((entry.inputs, width), (entry.outputs, width), bias(width)))
 
@@ -133,19 +133,19 @@ def _recurrent(cell: type[Layer], gates: int, bias: Callable[[int], tuple[int, .
 
 
 def _prelu(entry: _Entry) -> Layer:
-    entry.activation(allowed=False)
+    entry.activation("")
     size, weights = entry.same_size(), entry.members.get("weights")
     shared = isinstance(weights, list) and len(weights) == 1 and np.shape(weights[0]) == (1, 1)
     return Prelu(entry.arrays((1, 1 if shared else size)))
 
 
 def _batchnorm(entry: _Entry) -> Layer:
-    entry.activation(allowed=False)
+    entry.activation("")
     return _normalised(entry, entry.same_size(), 1)
 
 
 def _batchnorm2d(entry: _Entry) -> Layer:
-    entry.activation(allowed=False)
+    entry.activation("")
     filters, features = entry.whole("num_filters_in"), entry.whole("num_features_in")
     if filters * features != entry.same_size():
         raise entry.refuse("num_features_in", f"{entry.inputs} / num_filters_in", features)
@@ -163,7 +163,7 @@ def _normalised(entry: _Entry, size: int, repeats: int) -> Layer:
 
 def _activation(entry: _Entry) -> Layer:
     entry.same_size()
-    return Layer(entry.arrays(), entry.activation(required=True))
+    return Layer(entry.arrays(), entry.activation(*filter(None, ACTIVATIONS)))
 
 
 READERS: dict[str, Callable[[_Entry], Layer]] = {

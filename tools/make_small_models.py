@@ -6,6 +6,7 @@ The sizes are such that mistakes show: not square, not multiples of a vector's w
 weights uniform in ±3/√H. The same script writes the same bytes.
 """
 
+import json
 import zlib
 from collections.abc import Callable
 
@@ -117,12 +118,30 @@ MODELS: dict[str, Callable[[Weights], tuple[g.Layer, ...]]] = {
 }
 
 
+KERAS_MODELS: dict[str, Callable[[Weights], tuple[g.Layer, ...]]] = {
+    "keras-lstm": lambda w: (w.dense(3, 5, "elu", "time-distributed-dense"), w.lstm(5, 7), w.dense(7, 2)),
+    "keras-conv1d-gru": lambda w: (w.conv1d(3, 5, taps=3, dilation=2), w.gru(5, 4), w.dense(4, 3, "sigmoid")),
+}
+
+
+def as_keras_writes(text: str) -> str:
+    """The same model as files of Keras' users have it: the cells' own tanh named, and keys that nobody reads."""
+    document = json.loads(text) | {"author": "somebody"}
+    for index, layer in enumerate(document["layers"]):
+        layer["name"] = f"layer_{index}"
+        if layer["type"] in ("lstm", "gru"):
+            layer["activation"] = "tanh"
+    return json.dumps(document) + "\n"
+
+
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, layers_of in MODELS.items():
+    for name, layers_of in {**MODELS, **KERAS_MODELS}.items():
         layers = layers_of(Weights(name))
-        (FOLDER / f"{name}.json").write_text(dumps(Model(layers[0].input_size, layers)), encoding="utf-8")
-    print(f"{len(MODELS)} models in {FOLDER}")
+        text = dumps(Model(layers[0].input_size, layers))
+        text = as_keras_writes(text) if name in KERAS_MODELS else text
+        (FOLDER / f"{name}.json").write_text(text, encoding="utf-8")
+    print(f"{len(MODELS) + len(KERAS_MODELS)} models in {FOLDER}")
 
 
 if __name__ == "__main__":

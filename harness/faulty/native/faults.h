@@ -20,6 +20,7 @@
     X(declares_unknown,     "imp-unknown-class")         \
     X(half_loaded,          "ldr-half-loaded")           \
     X(returns_true,         "ldr-returns-true")          \
+    X(refuses_keras,        "ldr-refuses-keras")         \
     X(prints,               "run-prints")                \
     X(nan_output,           "run-nan")                   \
     X(nan_after_silence,    "run-nan-after-silence")     \
