@@ -76,7 +76,12 @@ class Movement(TorchFunctionMode):
             parts = [self._index_or_pads(part) for part in args[0]]
             return None if any(part is None for part in parts) else torch.cat(parts, *args[1:], **kwargs)
         index = self.index_of(args[0]) if name in _MOVES else None
-        return None if index is None else _MOVES[name](index, *args[1:], **kwargs)
+        if index is None:
+            return None
+        try:
+            return _MOVES[name](index, *args[1:], **kwargs)
+        except (TypeError, RuntimeError):  # such as a view of the bits as another type
+            return None
 
     def _index_or_pads(self, part: torch.Tensor) -> torch.Tensor | None:
         index = self.index_of(part)

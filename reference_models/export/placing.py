@@ -100,7 +100,8 @@ def along_channels(module: nn.Module, signal: Signal) -> Signal:
     if axis is None:
         raise Refusal("dim=None leaves the axis to torch; write the channel axis")
     index = pointwise(module, signal).index.movedim(axis, -1)
-    if index.shape[-1] != signal.channels or not (index % signal.channels == torch.arange(signal.channels)).all():
+    whole = index.shape[-1] == signal.channels and (index - index[..., :1] == torch.arange(signal.channels)).all()
+    if not whole or (index[..., 0] % signal.channels).any():
         raise Refusal(f"dim={axis} isn't the channel axis, but RTNeural's softmax runs over the channels of a frame")
     return signal
 

@@ -148,6 +148,7 @@ def linear_with(value):
         (Net(lambda s, x: s.first(x.flip(1)), nn.Linear(3, 2)), ["first (Linear)", "the input"]),
         (Net(lambda s, x: s.first(x[:, 1:]), nn.Linear(3, 2)), ["first (Linear)", "whole frames"]),
         (Net(lambda s, x: s.first(x)[..., :1]), ["outermost module (Net)", "only some of them"]),
+        (Net(lambda s, x: s.first(x.view(torch.int64).double())), ["first (Linear)", "the input"]),
         (nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4)), ["1 (LayerNorm)"]),
         (nn.Sequential(nn.Linear(3, 4), nn.ELU(0.5)), ["1 (ELU)", "alpha=0.5"]),
         (nn.Sequential(nn.Linear(3, 4), nn.Softmax(dim=1)), ["1 (Softmax)", "dim=1"]),
