@@ -9,6 +9,18 @@ from typing import Any
 import numpy as np
 
 
+def frames_for(module: Any, width: int, wanted: int) -> int:
+    """`wanted` frames, and as many more as convolutions without padding use up.
+
+    Never as many as a frame has values, since forward() can't tell time from channels then.
+    """
+    from torch import nn
+
+    convolutions = [part for part in module.modules() if isinstance(part, (nn.Conv1d, nn.Conv2d))]
+    count = wanted + sum((part.kernel_size[0] - 1) * part.dilation[0] for part in convolutions)
+    return count + (count == width)
+
+
 def outputs(module: Any, frames: np.ndarray) -> np.ndarray:
     """The outputs `[T', out]` of a module over frames `[T, in]` in float64, weights as in float32.
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import export_cases, golden, signals
+from .. import export_cases, golden, signals, torch_forward
 from ..implementations import ModuleRef, connect
 from ..implementations.errors import ImplementationError
 from ..implementations.module_ref import stored_weights
@@ -71,11 +71,11 @@ def _arguments(kwargs: str) -> dict[str, Any]:
 
 def _compare(module: Any, model: Model, out: str) -> None:
     """Ends the command with exit code 1 when the file computes something else than the module's own forward."""
-    frames = signals.noise(FRAMES, model.input_size)
+    frames = signals.noise(torch_forward.frames_for(module, model.input_size, FRAMES), model.input_size)
     try:
         judgement = export_cases.compared(module, budget(model, frames), frames)
     except Exception as error:  # from the forward of a module that we know nothing of
-        fail(f"{out} can't be compared with its module over frames [1, {FRAMES}, {model.input_size}]: {error}", code=1)
+        fail(f"{out} can't be compared with its module over frames {list(frames.shape)}: {error}", code=1)
     if not judgement.ok:
         fail(
             f"{out} computes something else than its module: first at frame {judgement.first_bad_frame}, output "

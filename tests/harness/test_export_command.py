@@ -25,6 +25,12 @@ def time_major():
 def channels_first():
     return torch.nn.Sequential(torch.nn.Conv1d(3, 4, 3, dilation=2), torch.nn.BatchNorm1d(4), torch.nn.Conv1d(4, 2, 2))
 
+def as_many_channels_as_frames():
+    return torch.nn.Sequential(torch.nn.Conv1d(64, 5, 1), torch.nn.Conv1d(5, 2, 1))
+
+def far_back():
+    return torch.nn.Conv1d(3, 2, 3, dilation=80)
+
 def planes():
     module = torch.nn.Sequential(torch.nn.Conv2d(1, 2, (2, 2)), torch.nn.ELU())
     module.example_input_array = torch.zeros(1, 1, 4, 3)
@@ -56,7 +62,7 @@ def modules(tmp_path):
     (tmp_path / "modules.py").write_text(MODULES)
 
 
-@pytest.mark.parametrize("factory", ["drawn", "recurrent", "time_major", "channels_first", "planes"])
+@pytest.mark.parametrize("factory", ["drawn", "recurrent", "time_major", "channels_first", "far_back", "planes"])
 def test_a_file_is_compared_with_its_module(rtconform, tmp_path, modules, factory):
     """Also where the factory draws other weights in each call; a golden is left beside it."""
     done = rtconform("export", f"modules:{factory}", "--out", "m.json")
@@ -64,6 +70,12 @@ def test_a_file_is_compared_with_its_module(rtconform, tmp_path, modules, factor
     assert "computes what the module computes" in done.stdout
     assert read(tmp_path / "m.json").input_size == 3
     assert json.loads((tmp_path / "golden" / "manifest.json").read_text())["goldens"].keys() == {"m"}
+
+
+def test_time_is_not_taken_for_channels(rtconform, tmp_path, modules):
+    """Also for a module with as many channels as frames are tried, which takes both for either."""
+    done = rtconform("export", "modules:as_many_channels_as_frames", "--out", "m.json")
+    assert (done.returncode, "computes what the module computes" in done.stdout) == (0, True), done.stderr
 
 
 def test_a_file_that_computes_something_else_is_told(rtconform, tmp_path, modules):

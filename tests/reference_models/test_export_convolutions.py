@@ -9,29 +9,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from rtconform.harness.export_cases import zoo
 from rtconform.reference_models.export import reference_exporter, render
 from rtconform.reference_models.numpy_runtime import read_model
 
 from .modules import Net, float32, layers_of, lively, refusal
 
-
-class OverTime(nn.Sequential):
-    """Parts that have the frames on the last axis, for frames [B, T, C]."""
-
-    def forward(self, x):
-        return super().forward(x.transpose(1, 2)).transpose(1, 2)
-
-
-class Causal(nn.Module):
-    """A convolution with zeros in front of it."""
-
-    def __init__(self, inputs, outputs, size, dilation=1, **options):
-        super().__init__()
-        self.conv = nn.Conv1d(inputs, outputs, size, dilation=dilation, **options)
-        self.zeros = 0 if options.get("padding") else (size - 1) * dilation
-
-    def forward(self, x):
-        return self.conv(functional.pad(x, (self.zeros, 0)))
+OverTime, Causal = zoo().OverTime, zoo().Causal
 
 
 class Chomp(nn.Module):
