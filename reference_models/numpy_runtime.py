@@ -181,35 +181,25 @@ READERS: dict[str, Callable[[_Entry], Layer]] = {
 
 
 class NumpyModel:
-    """A model of `input_size` and `output_size` channels that carries its state until `reset()`."""
+    """A model of `input_size` and `output_size` channels and its `layers`; it carries their state until `reset()`."""
 
     def __init__(self, input_size: int, output_size: int, layers: list[Layer], dtype: type) -> None:
         self.input_size = input_size
         self.output_size = output_size
-        self._layers = layers
+        self.layers = layers
         self._dtype = dtype
         self.reset()
 
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """The layers in their order."""
-        return tuple(self._layers)
-
-    @property
-    def arrays(self) -> list[list[np.ndarray]]:
-        """The weight arrays of each layer, in the file's order and shapes."""
-        return [layer.weights for layer in self._layers]
-
     def reset(self) -> None:
         """Clears the state of every layer."""
-        for layer in self._layers:
+        for layer in self.layers:
             layer.reset()
 
     def process(self, frames: np.ndarray) -> np.ndarray:
         """The outputs `[T, output_size]` for frames `[T, input_size]`."""
         values = np.asarray(frames, self._dtype)
         with np.errstate(over="ignore"):  # a sigmoid's exp() may reach infinity, and its reciprocal is the right 0
-            for layer in self._layers:
+            for layer in self.layers:
                 values = layer.process(values)
         return values
 

@@ -141,8 +141,8 @@ def _check(module: nn.Module, text: bytes, layers: list[Layer], probes: list[Pro
     `module` is moved for good: it is the exporter's own copy, and this is its last use.
     """
     model = read_model(text, np.float64)
-    for layer, arrays in zip(layers, model.arrays, strict=True):
-        for ours, read in zip(layer.weights, arrays, strict=True):
+    for layer, made in zip(layers, model.layers, strict=True):
+        for ours, read in zip(layer.weights, made.weights, strict=True):
             if ours.tobytes() != read.astype(np.float32).tobytes():
                 raise UnsupportedModule(f"{layer.type}: weights that don't survive their decimal form")
     _shake(module)

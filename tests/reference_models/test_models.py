@@ -121,7 +121,7 @@ def test_stored_weights_are_those_that_are_documented(name):
     assert f"{hashlib.sha256(text).hexdigest()}  {spec.file}" in page
     model = read_model(text)
     assert (model.input_size, model.output_size) == (spec.input_size, spec.output_size)
-    assert sum(array.size for arrays in model.arrays for array in arrays) == spec.parameters_rtneural
+    assert sum(array.size for layer in model.layers for array in layer.weights) == spec.parameters_rtneural
 
 
 def test_unknown_names_and_versions_are_refused(tmp_path):
