@@ -1,10 +1,13 @@
-"""The three loaders on RTNeural, built on the user's machine when the cache has none that fits.
+"""The loaders on RTNeural, built on the user's machine when the cache has none that fits.
 
 Each function returns the connection string of one loader: `abi:<path of the library>#<name>`. A library is reused as
 long as compiler, flags, CPU choice and every source file are the same; RTCONFORM_MARCH sets the CPU (x86-64-v3 unless
 given, "native", "x86-64", …), CXX and CXXFLAGS are heeded.
 
-    python -m rtconform.reference_models.loaders     builds all three at once, and prints them
+rtneural-stl, -eigen and -xsimd are RTNeural as it is, parser included; rtneural-checked is its Eigen backend behind the
+strict reader in native/format.
+
+    python -m rtconform.reference_models.loaders     builds them all at once, and prints them
 """
 
 from __future__ import annotations
@@ -28,15 +31,25 @@ from .rtneural_source import find_rtneural, source_hash, source_version
 
 NATIVE = Path(__file__).resolve().parent / "native"
 LOADER_HEADER = NATIVE.parents[1] / "harness" / "native" / "include" / "rtconform" / "loader.h"
-_OWN_SOURCES = (
+_FOLDER = NATIVE / "loaders" / "rtneural"
+_COMMON_SOURCES = (
     NATIVE / "CMakeLists.txt",
-    NATIVE / "loaders" / "rtneural" / "CMakeLists.txt",
-    NATIVE / "loaders" / "rtneural" / "exports.map",
-    NATIVE / "loaders" / "rtneural" / "rtneural_loader.cpp",
+    _FOLDER / "CMakeLists.txt",
+    _FOLDER / "exports.map",
+    _FOLDER / "refusal.h",
+    _FOLDER / "rtneural_loader.cpp",
     LOADER_HEADER,
 )
+_PARSED = (_FOLDER / "parsed_network.h",)
+_CHECKED = (
+    _FOLDER / "checked_network.h",
+    *sorted((NATIVE / "format").glob("*.h")),
+    *sorted((NATIVE / "format").glob("*.cpp")),
+)
+_SOURCES = {"stl": _PARSED, "eigen": _PARSED, "xsimd": _PARSED, "checked": _CHECKED}
+"""What each loader is made of besides: a change to the strict reader makes no other RTNeural of the three."""
 _ARCHITECTURE_LEVEL_3 = frozenset({"avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"})
-BACKENDS = ("stl", "eigen", "xsimd")
+LOADERS = tuple(_SOURCES)
 
 
 def rtneural_stl() -> str:
@@ -54,32 +67,37 @@ def rtneural_xsimd() -> str:
     return _connection("xsimd")
 
 
-def _connection(backend: str) -> str:
+def rtneural_checked() -> str:
+    """RTNeural's Eigen backend behind the strict reader; raises NotAvailable with one sentence if it can't be had."""
+    return _connection("checked")
+
+
+def _connection(loader: str) -> str:
     try:
-        return f"abi:{library(backend)}#rtneural-{backend}"
+        return f"abi:{library(loader)}#rtneural-{loader}"
     except OSError as error:
         raise NotAvailable(
-            f"rtneural-{backend} can't be built in {cache_folder()}: {error}. Set RTCONFORM_CACHE to a folder with room"
+            f"rtneural-{loader} can't be built in {cache_folder()}: {error}. Set RTCONFORM_CACHE to a folder with room"
         ) from error
 
 
-def library(backend: str) -> Path:
-    """The shared library of one backend ("stl", "eigen" or "xsimd"), built if the cache has none that fits.
+def library(loader: str) -> Path:
+    """The shared library of one of LOADERS, built if the cache has none that fits.
 
     Raises NotAvailable if something needed is missing, OSError if files can't be read or written.
     """
     toolchain = Toolchain.of_this_machine()
     rtneural = find_rtneural()
-    sources = _hash_of_sources(rtneural)
+    sources = _hash_of_sources(rtneural, loader)
     version = source_version(rtneural)
-    identity = json.dumps([backend, version, sources, *toolchain.identity()])
-    key = f"rtneural-{backend}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+    identity = json.dumps([loader, version, sources, *toolchain.identity()])
+    key = f"rtneural-{loader}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
     folder = cache_folder() / "loaders"
-    target = folder / key / f"librtneural_{backend}.so"
+    target = folder / key / f"librtneural_{loader}.so"
     if not target.is_file():
-        with locked(folder, key, doing=f"building rtneural-{backend}"):
+        with locked(folder, key, doing=f"building rtneural-{loader}"):
             if not target.is_file():
-                _build(backend, rtneural, toolchain, {"VERSION": version, "HASH": sources}, target)
+                _build(loader, rtneural, toolchain, {"VERSION": version, "HASH": sources}, target)
     return target
 
 
@@ -153,9 +171,9 @@ def _cpu_features() -> frozenset[str]:
     return frozenset()
 
 
-def _hash_of_sources(rtneural: Path) -> str:
+def _hash_of_sources(rtneural: Path, loader: str) -> str:
     digest = hashlib.sha256(source_hash(rtneural).encode())
-    for path in _OWN_SOURCES:
+    for path in (*_COMMON_SOURCES, *_SOURCES[loader]):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
@@ -165,7 +183,7 @@ def _tool(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
 
 
-def _build(backend: str, rtneural: Path, toolchain: Toolchain, source: dict[str, str], target: Path) -> None:
+def _build(loader: str, rtneural: Path, toolchain: Toolchain, source: dict[str, str], target: Path) -> None:
     """Builds one library and puts its folder in place; the caller holds the lock. The log stays in the cache."""
     cmake = _tool("cmake")
     if cmake is None:
@@ -176,7 +194,7 @@ def _build(backend: str, rtneural: Path, toolchain: Toolchain, source: dict[str,
     ninja, make = _tool("ninja"), shutil.which("make")
     if ninja is None and make is None:
         raise NotAvailable("building the RTNeural loaders needs ninja or make, and neither is on PATH: install one")
-    name = f"rtneural-{backend}"
+    name = f"rtneural-{loader}"
     log = target.parents[1] / f"{target.parent.name}.log"
     started = time.monotonic()
     with work_folder(target.parents[1], name) as work, log.open("w") as output:
@@ -192,7 +210,7 @@ def _build(backend: str, rtneural: Path, toolchain: Toolchain, source: dict[str,
             f"-DRTCONFORM_SOURCE_HASH={source['HASH']}",
         ]
         say(f"building {name} for {toolchain.march} with {toolchain.compiler_version} (once)")
-        for command in (configure, [cmake, "--build", str(work / "build"), "--target", f"rtneural_{backend}"]):
+        for command in (configure, [cmake, "--build", str(work / "build"), "--target", f"rtneural_{loader}"]):
             print(shlex.join(command), file=output, flush=True)
             environment = {**os.environ, "CXX": shlex.join(toolchain.compiler)}
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
@@ -227,8 +245,8 @@ def _first_error(log: Path) -> str:
 if __name__ == "__main__":
     try:
         find_rtneural()  # before the threads, of which each would wait for it and say so
-        with ThreadPoolExecutor(len(BACKENDS)) as pool:
-            for connection in pool.map(_connection, BACKENDS):
+        with ThreadPoolExecutor(len(LOADERS)) as pool:
+            for connection in pool.map(_connection, LOADERS):
                 print(connection)
     except NotAvailable as error:
         sys.exit(f"rtconform: {error}")

@@ -5,8 +5,10 @@ The reader is strict: it refuses what RTNeural would skip, pad with zeros or rea
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,19 @@ from .numpy_layers import ACTIVATIONS, BatchNorm, Conv1d, Conv2d, Dense, Gru, La
 
 MAX_SIZE = 2**20
 """More than any layer has; a hostile file must not allocate gigabytes."""
+
+
+NEUTRAL = {
+    "alpha": (1, 1.0),
+    "bidirectional": (False,),
+    "go_backwards": (False,),
+    "padding": ("causal",),
+    "proj_size": (0,),
+    "stride": (1, [1]),
+    "strides": (1, [1]),
+    "use_bias": (True,),
+}
+"""Settings of other formats that a layer here has no place for, unless conv2d has it, and what they have to be."""
 
 
 class BadModelFile(ValueError):
@@ -72,7 +87,10 @@ class _Entry:
             raise self.refuse(key, f"shape {list(shape)}", "rows of different lengths") from None
         if array.shape != shape:
             raise self.refuse(key, f"shape {list(shape)}", list(array.shape))
-        if array.dtype.kind not in "fiu":
+        leaves = value
+        for _ in shape[1:]:
+            leaves = chain.from_iterable(leaves)
+        if not {int, float}.issuperset(map(type, leaves)):  # NumPy takes True for 1
             raise self.refuse(key, "numbers only", "something else among them")
         with np.errstate(over="ignore"):
             single = array.astype(np.float32)
@@ -219,7 +237,25 @@ def _layer(members: object, inputs: int, dtype: type, path: str) -> tuple[Layer,
     if not isinstance(kind, str) or kind not in READERS:
         raise BadModelFile(f"{path}.type: expected one of {', '.join(READERS)}, found {kind!r}")
     outputs = _channels(members.get("shape"), f"{path}.shape")
+    for key, neutral in NEUTRAL.items():
+        is_read = kind == "conv2d" and key in ("strides", "padding")
+        if key in members and not is_read and orjson.dumps(members[key]) not in map(orjson.dumps, neutral):
+            raise BadModelFile(f"{path}.{key}: expected nothing, or {neutral[0]!r}, found {members[key]!r}")
     return READERS[kind](_Entry(members, path, inputs, outputs, dtype)), outputs
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise BadModelFile("$: not JSON that all readers take for the same: an object has a name twice")
+    return members
+
+
+def _members(value: object) -> int:
+    """How many members the objects of a document have, not counting those in arrays of arrays."""
+    if isinstance(value, dict):
+        return len(value) + sum(map(_members, value.values()))
+    return sum(_members(entry) for entry in value if isinstance(entry, dict)) if isinstance(value, list) else 0
 
 
 def read_model(text: bytes, dtype: type = np.float32) -> NumpyModel:
@@ -229,7 +265,10 @@ def read_model(text: bytes, dtype: type = np.float32) -> NumpyModel:
     """
     try:
         document = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        # orjson lets the last of two members of one name win. Where no string holds a colon, each member has one.
+        if text.count(b":") != _members(document):
+            json.loads(text, object_pairs_hook=_unique)
+    except (orjson.JSONDecodeError, RecursionError) as error:
         raise BadModelFile(f"$: not JSON: {error}") from None
     if not isinstance(document, dict) or not isinstance(document.get("layers"), list) or not document["layers"]:
         raise BadModelFile('$.layers: expected an object with a non-empty list "layers"')

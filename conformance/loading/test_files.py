@@ -1,15 +1,18 @@
 """Files: the valid ones load, the wrong ones are refused, and a refusal harms nothing else."""
 
 import contextlib
+from random import Random
 
 import pytest
 
 from rtconform.harness import signals
-from rtconform.harness.implementations.errors import Refused
-from rtconform.harness.judging import check, check_refused, check_same_bits
-from rtconform.harness.rtneural_json import malformed
+from rtconform.harness.implementations.errors import ImplementationError, Refused
+from rtconform.harness.judging import RequirementFailed, check, check_refused, check_same_bits
+from rtconform.harness.rtneural_json import malformed, validate_bytes
 from rtconform.harness.rtneural_json.grammar import LAYER_TYPES
+from rtconform.harness.rtneural_json.mutated_files import mutated_files
 from rtconform.harness.rtneural_json.numeric_classes import numeric_classes
+from rtconform.harness.selection import stored_cases
 
 REJECTIONS = (
     "LDR-REJECT-UNKNOWN-LAYER",
@@ -20,15 +23,23 @@ REJECTIONS = (
     "LDR-REJECT-NON-FINITE",
     "LDR-REJECT-EMPTY",
     "LDR-REJECT-FOREIGN",
+    "LDR-REJECT-DUPLICATE",
+    "LDR-REJECT-LOST-KEY",
 )
+MUTATED_FILES = {"smoke": 100, "ci": 400, "nightly": 20_000}
+
+
+def skip_undeclared(loader, layer_types):
+    """Skips what a loader has not said that it can."""
+    undeclared = sorted(set(layer_types) - set(loader.declaration.layer_types))
+    if undeclared:
+        pytest.skip(f"not declared by the loader: {', '.join(undeclared)}")
 
 
 def refuse(loader, case, folder):
     """Loads a malformed file, and raises unless the loader refuses it."""
     __tracebackhide__ = True
-    undeclared = sorted(set(case.layer_types) - set(loader.declaration.layer_types))
-    if undeclared:
-        pytest.skip(f"not declared by the loader: {', '.join(undeclared)}")
+    skip_undeclared(loader, case.layer_types)
     path = case.write(folder)
     with loader.open() as session:
         what = "the file was accepted"
@@ -59,6 +70,46 @@ def test_paths_that_are_no_files_are_refused(loader, kind, tmp_path):
         path.mkdir()
     with loader.open() as session:
         check_refused("the path was accepted", session.load, path, kind=kind)
+
+
+@pytest.mark.requirement("LDR-ERROR-PHASE")
+@pytest.mark.parametrize("case", [malformed.cases(requirement)[0] for requirement in REJECTIONS], ids=lambda c: c.id)
+def test_refusal_has_the_right_phase(loader, case, tmp_path):
+    """One file for each way of being malformed; what isn't refused at all fails another requirement."""
+    skip_undeclared(loader, case.layer_types)
+    with loader.open() as session:
+        try:
+            session.load(case.write(tmp_path))
+        except Refused as refusal:
+            expected = " or ".join(sorted(case.phases))
+            check(refusal.phase in case.phases, "refused in another phase", expected=expected, got=refusal.phase)
+        except ImplementationError as error:
+            pytest.skip(f"not refused: {error}")
+        else:
+            pytest.skip("not refused: the file was accepted")
+
+
+@pytest.mark.requirement("LDR-REJECT-MUTATED")
+def test_mutated_files_are_refused_if_and_only_if_invalid(loader, tmp_path, rtc_config):
+    """Files that nobody wrote by hand, among them valid ones."""
+    declared = set(loader.declaration.layer_types)
+    bases = [case.path for case in stored_cases("small") if declared.issuperset(case.model.layer_types)]
+    random = Random(rtc_config.seed)
+    path = tmp_path / "mutated.json"
+    with loader.open() as session:
+        for number, content in enumerate(mutated_files(bases, random, MUTATED_FILES[rtc_config.profile])):
+            path.write_bytes(content)
+            report = validate_bytes(content)
+            evidence = {"number": number, "content": content.decode("utf-8", "backslashreplace")}
+            if report.model is None:
+                check_refused("accepted", session.load, path, fault=str(report.faults[0]), **evidence)
+            elif declared.issuperset(report.model.layer_types):
+                try:
+                    with session.load(path) as model:
+                        got, expected = model.output_size, report.model.output_size
+                        check(got == expected, "the size is not the file's", expected=expected, got=got, **evidence)
+                except Refused as refusal:
+                    raise RequirementFailed(f"valid, but refused: {refusal.message}", **evidence) from refusal
 
 
 @pytest.mark.requirement("LDR-DECLARES")

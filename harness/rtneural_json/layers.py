@@ -1,5 +1,6 @@
 """One reader per layer type: a JSON object to a Layer, checked against the size of the layer in front."""
 
+import json
 from collections.abc import Callable
 
 import numpy as np
@@ -42,9 +43,7 @@ def _judge_other_keys(raw: RawLayer) -> None:
     unread = [key for key in raw.members if key not in raw.read_keys]
     for key in unread:
         neutral = _NOBODY_READS.get(key)
-        if neutral is not None and not any(
-            raw.members[key] == value and type(raw.members[key]) is type(value) for value in neutral
-        ):
+        if neutral is not None and json.dumps(raw.members[key]) not in map(json.dumps, neutral):  # 1, 1.0, true differ
             hint = f"RTNeural JSON can't express it on {raw.members['type']}: such a model can't be exported"
             raw.fault(key, f"nothing, or {describe(neutral[0])}", describe(raw.members[key]), hint)
     harmless = [key for key in unread if key not in _NOBODY_READS]

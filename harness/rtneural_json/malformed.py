@@ -1,8 +1,9 @@
 """The malformed corpus: fixtures/malformed/cases.json made into files that every loader must refuse.
 
 A case is a base file and a list of changes, or a text. Changes: `set`, `insert`, `remove`, `copy` with JSON pointers
-(`-` is the end of an array), `set_text` (a token that JSON lacks, such as NaN), `transpose` and `repeat` an array, and
-on the text `cut` (at a fraction, before or behind the last occurrence of something), `append`, `append_base`.
+(`-` is the end of an array), `set_text` (a token that JSON lacks, such as NaN), `transpose`, `flatten`, `wrap` and
+`repeat` an array, and on the text `cut` (at a fraction, before or behind the last occurrence of something), `append`,
+`append_base`, and `repeat_key`: a member in front of (with `last`, behind the whole of) the one that has this key.
 """
 
 import functools
@@ -136,6 +137,25 @@ def _repeat(tree: object, change: dict) -> None:
     container[key] = container[key] * 2
 
 
+def _flatten(tree: object, change: dict) -> None:
+    container, key = _place(tree, change["at"])
+    container[key] = [number for row in container[key] for number in row]
+
+
+def _wrap(tree: object, change: dict) -> None:
+    container, key = _place(tree, change["at"])
+    container[key] = [container[key]]
+
+
+def _repeat_key(text: str, change: dict, base: str) -> str:
+    member = f'"{change.get("as", change["key"])}": {change["text"]}'
+    if change.get("last"):
+        place = text.index("}", text.index(f'"{change["key"]}"'))
+        return f"{text[:place]}, {member}{text[place:]}"
+    place = text.index(f'"{change["key"]}"')
+    return f"{text[:place]}{member}, {text[place:]}"
+
+
 def _cut(text: str, change: dict, base: str) -> str:
     if "before_last" in change:
         return text[: text.rindex(change["before_last"])]
@@ -151,10 +171,13 @@ _ON_TREE: dict[str, Callable[[object, dict], None]] = {
     "remove": _remove,
     "copy": _copy,
     "transpose": _transpose,
+    "flatten": _flatten,
+    "wrap": _wrap,
     "repeat": _repeat,
 }
 _ON_TEXT: dict[str, Callable[[str, dict, str], str]] = {
     "cut": _cut,
     "append": lambda text, change, base: text + change["text"],
+    "repeat_key": _repeat_key,
     "append_base": lambda text, change, base: text + base,
 }

@@ -148,7 +148,7 @@ def _report_structure(
     )
     if found is not None and (not matches or 0 in found):
         findings.fault(path, shape_text(shape, axes), shape_text(found), explain(found))
-        matches = len(found) == len(shape)
+        matches = len(found) == len(shape) and 0 not in found
     elif type(value) is not list:
         findings.fault(path, shape_text(shape, axes), describe(value))
         return

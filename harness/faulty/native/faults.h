@@ -18,6 +18,9 @@
     X(trailing_accepted,    "ldr-trailing-accepted")     \
     X(declares_nothing,     "imp-declares-nothing")      \
     X(declares_unknown,     "imp-unknown-class")         \
+    X(last_key_wins,        "ldr-last-key-wins")         \
+    X(ignores_keys,         "ldr-ignores-keys")          \
+    X(wrong_phase,          "ldr-wrong-phase")           \
     X(half_loaded,          "ldr-half-loaded")           \
     X(returns_true,         "ldr-returns-true")          \
     X(refuses_keras,        "ldr-refuses-keras")         \

@@ -40,7 +40,8 @@ rtc_status load_strictly(Fault fault, const char* path, rtc_model** model, rtc_e
         *model = loaded.release();
         return RTC_OK;
     } catch (const ReadError& refusal) {
-        return fail(error, refusal.phase, refusal.json_path, refusal.what());
+        const rtc_phase phase = fault == Fault::wrong_phase ? RTC_PHASE_BUILD : refusal.phase;
+        return fail(error, phase, refusal.json_path, refusal.what());
     } catch (const std::exception& failure) {
         return fail(error, RTC_PHASE_BUILD, "", failure.what());
     }

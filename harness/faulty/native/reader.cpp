@@ -1,9 +1,12 @@
 #include "reader.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <set>
 #include <sstream>
 
 namespace rtc_faulty {
@@ -27,6 +30,18 @@ bool parse_whole_layers(const std::string& text, Json& json) {
     return false;
 }
 
+// nlohmann::json lets the last of two members of one name win.
+Json::parser_callback_t refusing_duplicates(Fault fault) {
+    if (fault == Fault::last_key_wins) return nullptr;
+    return [names = std::vector<std::set<std::string>>{}](int, Json::parse_event_t event, Json& parsed) mutable {
+        if (event == Json::parse_event_t::object_start) names.emplace_back();
+        if (event == Json::parse_event_t::object_end) names.pop_back();
+        if (event == Json::parse_event_t::key && !names.back().insert(parsed.get<std::string>()).second)
+            throw ReadError(RTC_PHASE_PARSE, "", "a name twice: " + parsed.dump());
+        return true;
+    };
+}
+
 Json parse(const std::string& text, Fault fault) {
     Json json;
     try {
@@ -36,7 +51,7 @@ Json parse(const std::string& text, Fault fault) {
         }
         // To nlohmann::json a zero byte ends the text.
         if (text.find('\0') != std::string::npos) throw ReadError(RTC_PHASE_PARSE, "", "the file holds a zero byte");
-        return Json::parse(text);
+        return Json::parse(text, refusing_duplicates(fault));
     } catch (const Json::out_of_range&) {
         invalid("$", "a number is too large for float32");
     } catch (const Json::parse_error& error) {
@@ -137,8 +152,9 @@ LayerSpec read_lstm(const Json& layer, std::size_t in, std::size_t out, const st
     const std::string weights = path + ".weights";
     const Json& arrays = member(layer, path, "weights");
     expect_length(arrays, 3, weights);
-    if (fault == Fault::refuses_keras && layer.value("activation", "") != "")
-        invalid(path + ".activation", "expected none on an lstm");
+    const Json activation = layer.value("activation", Json(""));
+    const bool is_none = activation == "" || (activation == "tanh" && fault != Fault::refuses_keras);
+    if (!is_none && fault != Fault::ignores_keys) invalid(path + ".activation", "expected none on an lstm");
     LayerSpec spec{LayerKind::lstm, in, out, {}, {}, {}, Activation::none};
     spec.kernel = read_matrix(arrays[0], in, 4 * out, at(weights, 0), fault);
     spec.recurrent = read_matrix(arrays[1], out, 4 * out, at(weights, 1), fault);
@@ -153,6 +169,20 @@ LayerSpec read_activation_layer(const Json& layer, std::size_t in, std::size_t o
     const Activation activation = read_activation(layer, path, fault);
     if (activation == Activation::none) invalid(path, "an activation layer needs an activation");
     return {LayerKind::activation, in, out, {}, {}, {}, activation};
+}
+
+// Settings of other formats that no layer here has a place for, and what they have to be.
+void refuse_lost_keys(const Json& layer, const std::string& path) {
+    static const std::map<std::string, std::vector<Json>> neutral = {
+        {"alpha", {1u, 1.0f}}, {"bidirectional", {false}},           {"go_backwards", {false}},
+        {"padding", {"causal"}}, {"proj_size", {0u}},                {"stride", {1u, Json::array({1})}},
+        {"strides", {1u, Json::array({1})}}, {"use_bias", {true}}};
+    for (const auto& [key, values] : neutral) {
+        const auto found = layer.find(key);
+        const auto is_found = [&](const Json& value) { return value.dump() == found->dump(); };
+        if (found != layer.end() && std::none_of(values.begin(), values.end(), is_found))
+            invalid(path + "." + key, "nothing here can do that: " + found->dump());
+    }
 }
 
 }  // namespace
@@ -176,6 +206,7 @@ ModelSpec read_model(const Json& file, Fault fault) {
         const std::string path = at("$.layers", i);
         if (!layers[i].is_object()) invalid(path, "expected an object");
         const Json& type = member(layers[i], path, "type");
+        if (fault != Fault::ignores_keys) refuse_lost_keys(layers[i], path);
         const std::size_t out = size_from_shape(layers[i], path, "shape");
         if (type == "dense" || type == "time-distributed-dense")
             model.layers.push_back(read_dense(layers[i], size, out, path, fault));

@@ -1,5 +1,4 @@
-/* A JSON reader in C99, just large enough for a loader: a tree of values, strict about the grammar except for escapes in
- * strings, which it keeps as they are. */
+/* A JSON reader in C99, just large enough for a loader: a tree of values, strict about the grammar. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@ typedef enum json_kind { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_AR
 typedef struct json {
     json_kind kind;
     double number;
+    bool is_integer;
     char *text, *key;
     struct json *child, *next;
 } json;
@@ -37,22 +37,55 @@ static bool json_take(const char **at, char expected) {
     return true;
 }
 
+static size_t json_put_utf8(char *to, unsigned code) {
+    const size_t length = code < 0x80 ? 1 : code < 0x800 ? 2 : 3;
+    for (size_t i = length - 1; i > 0; --i, code >>= 6) to[i] = (char)(0x80 | (code & 0x3f));
+    to[0] = (char)(length == 1 ? code : length == 2 ? 0xc0 | code : 0xe0 | code);
+    return length;
+}
+
+/* Resolves the escape behind a backslash; 0 if it is none. Halves of a surrogate pair stay halves. */
+static size_t json_escape(const char **at, char *to) {
+    static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
+    const char *letter = **at != '\0' ? strchr(letters, **at) : NULL;
+    if (letter != NULL) return ++*at, *to = meanings[letter - letters], 1;
+    if (**at != 'u' || strspn(*at + 1, "0123456789abcdefABCDEF") < 4) return 0;
+    const char digits[5] = {(*at)[1], (*at)[2], (*at)[3], (*at)[4], '\0'};
+    *at += 5;
+    return json_put_utf8(to, (unsigned)strtoul(digits, NULL, 16));
+}
+
+/* How long the UTF-8 sequence at `at` is; 0 if it is none. */
+static size_t json_utf8(const unsigned char *at) {
+    const size_t length = *at < 0x80 ? 1 : *at < 0xc2 ? 0 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : *at < 0xf5 ? 4 : 0;
+    for (size_t i = 1; i < length; ++i)
+        if ((at[i] & 0xc0) != 0x80) return 0;
+    const bool too_long = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
+    const bool no_character = (at[0] == 0xed && at[1] >= 0xa0) || (at[0] == 0xf4 && at[1] >= 0x90);
+    return too_long || no_character ? 0 : length;
+}
+
 static char *json_quoted(const char **at) {
     if (**at != '"') return NULL;
-    const char *begin = ++*at;
-    for (; **at != '"'; ++*at) {
-        if ((unsigned char)**at < 0x20) return NULL;
-        if (**at == '\\' && *++*at == '\0') return NULL;
+    char *text = calloc(strlen(++*at) + 1, 1), *end = text;
+    while (text != NULL && **at != '"') {
+        size_t length = (unsigned char)**at < 0x20 ? 0 : json_utf8((const unsigned char *)*at);
+        if (**at == '\\') {
+            ++*at;
+            length = json_escape(at, end);
+        } else {
+            memcpy(end, *at, length);
+            *at += length;
+        }
+        if (length == 0) return free(text), NULL;
+        end += length;
     }
-    const size_t length = (size_t)(*at - begin);
-    char *text = calloc(length + 1, 1);
-    if (text != NULL) memcpy(text, begin, length);
     ++*at;
     return text;
 }
 
 /* The number's extent by JSON's grammar, which is narrower than strtod's. */
-static bool json_number(const char **at, double *number) {
+static bool json_number(const char **at, json *to) {
     static const char digits[] = "0123456789";
     const char *p = *at + (**at == '-');
     size_t n = strspn(p, digits);
@@ -68,7 +101,8 @@ static bool json_number(const char **at, double *number) {
         if ((n = strspn(p, digits)) == 0) return false;
         p += n;
     }
-    *number = strtod(*at, NULL);
+    to->number = strtod(*at, NULL);
+    to->is_integer = strcspn(*at, ".eE") >= (size_t)(p - *at);
     *at = p;
     return true;
 }
@@ -84,6 +118,8 @@ static bool json_members(const char **at, json *to, int depth, char close) {
         *link = item;
         link = &item->next;
         if (close == '}' && ((item->key = json_quoted(at)) == NULL || !json_take(at, ':'))) return false;
+        for (const json *other = to->child; close == '}' && other != item; other = other->next)
+            if (strcmp(other->key, item->key) == 0) return false;
         if (!json_value(at, item, depth + 1)) return false;
     } while (json_take(at, ','));
     return json_take(at, close);
@@ -102,9 +138,10 @@ static bool json_value(const char **at, json *to, int depth) {
     if (json_take(at, '{')) return to->kind = JSON_OBJECT, json_members(at, to, depth, '}');
     if (**at == '"') return to->kind = JSON_STRING, (to->text = json_quoted(at)) != NULL;
     if (json_word(at, "null")) return true;
-    if (json_word(at, "true") || json_word(at, "false")) return to->kind = JSON_BOOL, true;
+    if (json_word(at, "true")) return to->kind = JSON_BOOL, to->number = 1, true;
+    if (json_word(at, "false")) return to->kind = JSON_BOOL, true;
     to->kind = JSON_NUMBER;
-    return json_number(at, &to->number);
+    return json_number(at, to);
 }
 
 /* The value of a whole text, NULL if it is not JSON. */

@@ -95,12 +95,34 @@ static bool read_dense(layer *to, const json *weights) {
     return read_row(bias, to->bias, to->out);
 }
 
-/* The last entry of a shape, 0 if it is no width. */
+static double counted(const json *entry) {
+    return entry != NULL && entry->kind == JSON_NUMBER && entry->is_integer && entry->number >= 1 ? entry->number : 0;
+}
+
+/* The last entry of a shape, of four the last two multiplied; 0 if that is no width. */
 static uint32_t width(const json *shape) {
     const size_t length = json_length(shape);
     const json *last = length > 0 ? json_item(shape, length - 1) : NULL;
-    if (last == NULL || last->kind != JSON_NUMBER) return 0;
-    return last->number >= 1 && last->number <= MAX_WIDTH && last->number == floor(last->number) ? (uint32_t)last->number : 0;
+    for (const json *item = length > 0 ? shape->child : NULL; item != NULL; item = item->next)
+        if (item->kind != JSON_NULL && !item->is_integer) return 0;
+    const double value = counted(last) * (length == 4 ? counted(json_item(shape, 2)) : 1);
+    return value <= MAX_WIDTH ? (uint32_t)value : 0;
+}
+
+/* Whether a layer has a setting that the format has no place for, other than the one that changes nothing. */
+static bool loses_a_setting(const json *layer) {
+    static const char *const ones[] = {"alpha", "stride", "strides"}, *const falses[] = {"bidirectional", "go_backwards"};
+    const json *found;
+    for (int i = 0; i < 3; ++i) {
+        if ((found = json_member(layer, ones[i])) != NULL && i > 0 && found->kind == JSON_ARRAY && json_length(found) == 1)
+            found = json_item(found, 0);
+        if (found != NULL && counted(found) != 1) return true;
+    }
+    for (int i = 0; i < 2; ++i)
+        if ((found = json_member(layer, falses[i])) != NULL && (found->kind != JSON_BOOL || found->number != 0)) return true;
+    if ((found = json_member(layer, "proj_size")) != NULL && (found->kind != JSON_NUMBER || found->number != 0)) return true;
+    if ((found = json_member(layer, "use_bias")) != NULL && (found->kind != JSON_BOOL || found->number != 1)) return true;
+    return strcmp(json_text(json_member(layer, "padding"), "causal"), "causal") != 0;
 }
 
 static rtc_status build(rtc_model *model, const json *root, rtc_error *error) {
@@ -118,6 +140,7 @@ static rtc_status build(rtc_model *model, const json *root, rtc_error *error) {
         to->activation = find_activation(json_text(json_member(item, "activation"), ""));
         if (strcmp(json_text(json_member(item, "type"), ""), "dense") != 0)
             return refuse(error, RTC_PHASE_VALIDATE, path, "only dense layers are known here");
+        if (loses_a_setting(item)) return refuse(error, RTC_PHASE_VALIDATE, path, "a setting that a dense layer hasn't");
         if (to->activation == NULL) return refuse(error, RTC_PHASE_VALIDATE, path, "an unknown activation");
         if (to->out == 0 || !read_dense(to, json_member(item, "weights")))
             return refuse(error, RTC_PHASE_VALIDATE, path, "the weights don't have the shape of the layer");

@@ -1,8 +1,8 @@
-// A loader on unmodified RTNeural: its JSON parser, its dynamic Model<float>, one backend per compilation.
+// A loader on unmodified RTNeural: its dynamic Model<float>, one backend per compilation.
 //
-// It adds what the interface asks for and RTNeural has no word for (phases of an error, blocks of frames, input of any
-// alignment) and no checks of its own on the file: what RTNeural accepts is accepted here, so that a verdict on this
-// loader is a verdict on RTNeural.
+// It adds what the interface asks for and RTNeural has no word for: phases of an error, blocks of frames, input of any
+// alignment. How a file becomes a network is one of two headers: parsed_network.h leaves it to RTNeural, checked_network.h
+// doesn't.
 
 // The alignment has to fit the vector registers that the flags allow. Eigen knows 16 and 32 only.
 #if defined(__AVX512F__) && RTNEURAL_USE_XSIMD
@@ -18,15 +18,16 @@
 #include <rtconform/loader.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdint>
 #include <cstring>
-#include <fstream>
-#include <ios>
 #include <memory>
 #include <new>
 
-using Model = RTNEURAL_NAMESPACE::Model<float>;
+#if RTCONFORM_CHECKED
+#include "checked_network.h"
+#else
+#include "parsed_network.h"
+#endif
 
 // A cache line, and at least the alignment of any backend's vectors.
 static constexpr std::align_val_t kScratchAlignment { 64 };
@@ -38,23 +39,30 @@ struct AlignedDelete
 
 struct rtc_model
 {
-    std::unique_ptr<Model> network;
+    std::unique_ptr<Network> network;
     std::unique_ptr<float, AlignedDelete> frame; // one input frame, aligned as the backend wants it
 };
 
 namespace
 {
 
-/** Fills *error and returns RTC_ERROR. Bytes outside ASCII become '?', so that a cut never splits a character. */
-rtc_status refuse(rtc_error* error, rtc_phase phase, const char* message) noexcept
+/** As much of a text as fits. Bytes outside ASCII become '?', so that a cut never splits a character. */
+template <size_t size>
+void copy_text(const char* text, char (&target)[size]) noexcept
 {
-    error->phase = phase;
-    error->json_path[0] = '\0';
-    const auto length = std::min(std::strlen(message), sizeof(error->message) - 1);
-    std::transform(message, message + length, error->message,
+    const auto length = std::min(std::strlen(text), size - 1);
+    std::transform(text, text + length, target,
         [](char c)
         { return static_cast<unsigned char>(c) < 0x80 ? c : '?'; });
-    error->message[length] = '\0';
+    target[length] = '\0';
+}
+
+/** Fills *error and returns RTC_ERROR. */
+rtc_status refuse(rtc_error* error, rtc_phase phase, const char* message, const char* json_path = "") noexcept
+{
+    error->phase = phase;
+    copy_text(message, error->message);
+    copy_text(json_path, error->json_path);
     return RTC_ERROR;
 }
 
@@ -63,32 +71,17 @@ rtc_status load(const char* path_utf8, rtc_model** model, rtc_error* error)
     *model = nullptr;
     try
     {
-        std::ifstream file { path_utf8, std::ios::binary };
-        if(!file.is_open())
-            return refuse(error, RTC_PHASE_READ, std::strerror(errno));
-
-        auto network = RTNEURAL_NAMESPACE::json_parser::parseJson<float>(file);
-        if(network == nullptr)
-            return refuse(error, RTC_PHASE_VALIDATE, "RTNeural made no model of this file and gave no reason");
-
+        auto network = read_network(path_utf8);
         *model = new rtc_model { std::move(network), nullptr };
         return RTC_OK;
     }
-    catch(const std::ios_base::failure& e)
+    catch(const Refusal& refusal)
     {
-        return refuse(error, RTC_PHASE_READ, e.what());
-    }
-    catch(const nlohmann::json::parse_error& e)
-    {
-        return refuse(error, RTC_PHASE_PARSE, e.what());
-    }
-    catch(const std::bad_alloc& e)
-    {
-        return refuse(error, RTC_PHASE_BUILD, e.what());
+        return refuse(error, refusal.phase, refusal.message.c_str(), refusal.json_path.c_str());
     }
     catch(const std::exception& e)
     {
-        return refuse(error, RTC_PHASE_VALIDATE, e.what());
+        return refuse(error, RTC_PHASE_BUILD, e.what());
     }
     catch(...)
     {
