@@ -3,10 +3,10 @@
 torch.onnx.export's tracing exporter makes it, in 0.01 to 0.1 s a model. The exporter on torch.export, which is to
 replace it one day, takes 1 s for the smallest model and needs onnxscript.
 
-Layers become ONNX's own operators, all but Sigmoid, LSTM and GRU. ONNX Runtime's sigmoid is off by up to 1.4e-7 however
-small it is, by all of its value at -16, and its LSTM and GRU have it inside: 14 of 250 random LSTMs were outside the
-error budget of float32, and a GRU behind a batchnorm at 0.97 of it. Here the three are made of Exp, which is exact to
-1.3 u, of Tanh and of MatMul.
+Layers become ONNX's own operators, all but Sigmoid, LSTM and GRU. ONNX Runtime's sigmoid is off by up to 1.4e-7 even
+where it is small, by more than all of its value at -16, and its LSTM and GRU have it inside: 14 of 250 random LSTMs
+were outside the error budget of float32, and a GRU behind a batchnorm at 0.97 of it. Here the three are made of Exp,
+which is exact to 1.3 u, of Tanh and of MatMul.
 """
 
 from __future__ import annotations
