@@ -1,14 +1,19 @@
-"""Two loaders in Python, the NumPy runtime and the imported torch module: slow, and independent of RTNeural."""
+"""Three loaders in Python, on NumPy, on the imported torch module and on ONNX Runtime.
+
+They are slow, and independent of RTNeural.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import __version__
+from .errors import NotAvailable
 from .numpy_runtime import READERS, BadModelFile, NumpyModel, read_model
 
 
@@ -100,6 +105,26 @@ class _OnTorch(_FrameByFrame):
         return outputs[0].numpy()
 
 
+class _OnOnnx(_FrameByFrame):
+    def __init__(self, model: NumpyModel) -> None:
+        from .onnx_step import session_of
+        from .torch_import import imported
+
+        super().__init__(model.input_size, model.output_size)
+        self._session = session_of(imported(model))
+        self._inputs = self._session.get_inputs()
+        self.reset()
+
+    def reset(self) -> None:
+        self._state = [np.zeros(carried.shape, np.float32) for carried in self._inputs[1:]]
+
+    def step(self, frame: np.ndarray) -> np.ndarray:
+        values = (frame[None], *self._state)
+        named = {known.name: value for known, value in zip(self._inputs, values, strict=True)}
+        outputs, *self._state = self._session.run(None, named)
+        return outputs[0]
+
+
 class NumpyLoader:
     """The Loader role on the NumPy runtime."""
 
@@ -120,13 +145,39 @@ class TorchLoader:
         return _OnTorch(_read(path))
 
 
+class OnnxLoader:
+    """The Loader role on ONNX Runtime, by way of the importer and torch's ONNX exporter."""
+
+    declares = _declared("onnx-runtime")
+
+    def load(self, path: str) -> _FrameByFrame:
+        """Raises LoadError."""
+        return _OnOnnx(_read(path))
+
+
+def _need(extra: str, *modules: str) -> None:
+    """Said here, before any file is blamed."""
+    for module in modules:
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise NotAvailable(
+                f"it needs {module}, which can't be imported here ({error}): pip install 'rtconform[{extra}]'"
+            ) from None
+
+
 def numpy_runtime() -> NumpyLoader:
     """The entry point `numpy-runtime`."""
     return NumpyLoader()
 
 
 def torch_runtime() -> TorchLoader:
-    """The entry point `torch-runtime`; raises ImportError where torch is not installed."""
-    import torch  # noqa: F401 - said here, before any file is blamed
-
+    """The entry point `torch-runtime`; raises NotAvailable where torch is not installed."""
+    _need("torch", "torch")
     return TorchLoader()
+
+
+def onnx_runtime() -> OnnxLoader:
+    """The entry point `onnx-runtime`; raises NotAvailable where torch, onnx or onnxruntime is not installed."""
+    _need("onnx", "torch", "onnx", "onnxruntime")
+    return OnnxLoader()

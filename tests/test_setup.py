@@ -258,7 +258,7 @@ def test_every_requirement_of_the_package_is_pinned():
     """What the wheel asks for is in core.txt; extras and build tools are in environment.txt, with the one torch."""
     assert required("dependencies") - set(pinned("core.txt")) == set()
     assert required("dependencies")
-    for table in ("torch", "train", "requires"):
+    for table in ("onnx", "torch", "train", "requires"):
         assert required(table) - set(pinned("environment.txt")) == set()
     assert "torch" not in pinned("core.txt")
     assert pinned("environment.txt")["torch"] == "2.13.0"

@@ -68,10 +68,10 @@ def _conv1d(raw: RawLayer) -> grammar.Layer | None:
     kernel_size, dilation = raw.integer("kernel_size"), raw.integer("dilation")
     groups = raw.integer("groups", default=1, lists=False)
     per_group = raw.input_size // groups if raw.input_size and groups else None
-    for what, size in (("input", raw.input_size), ("output", raw.output_size)):
-        if size and groups and size % groups:
-            raw.fault("groups", f"a divisor of the {what} size {size}", f"{groups}")
-            per_group = None
+    undivided = [f"{size}" for size in (raw.input_size, raw.output_size) if size and groups and size % groups]
+    if undivided:
+        raw.fault("groups", f"a divisor of {' and '.join(undivided)}, the sizes in and out", f"{groups}")
+        per_group = None
     _judge_history(raw, "dilation", kernel_size, dilation)
     weights = raw.weights(2, meaning="kernel [K][in / groups][out] and bias [out]")
     if weights is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch.nn import functional
 from .. import numpy_layers as layers
 
 State = Sequence[Any]
-"""What each part carries from one call to the next: None for those without a state."""
+"""What each part with a state carries from one call to the next."""
 
 
 class Imported(nn.Module):
@@ -35,15 +36,15 @@ class Imported(nn.Module):
 
     def step(self, frames: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, State]:
         """The same from a state that an earlier call returned, with the state behind the last frame."""
+        before = repeat(None) if state is None else iter(state)
         carried = []
-        for part, before in zip(self.parts, state or [None] * len(self.parts), strict=True):
-            if isinstance(part, nn.RNNBase):
-                frames, after = part(frames, before)
-            elif isinstance(part, Causal):
-                frames, after = part.step(frames, before)
+        for part in self.parts:
+            if isinstance(part, (nn.RNNBase, Causal)):
+                advance = part.step if isinstance(part, Causal) else part
+                frames, after = advance(frames, next(before))
+                carried.append(after)
             else:
-                frames, after = part(frames), None
-            carried.append(after)
+                frames = part(frames)
         return frames, carried
 
 

@@ -17,7 +17,10 @@ from rtconform.reference_models.errors import NotAvailable
 from rtconform.reference_models.export import export_model
 from rtconform.reference_models.rtneural_source import find_rtneural
 
-LOADERS = ("rtneural-stl", "rtneural-eigen", "rtneural-xsimd", "rtneural-checked", "numpy-runtime", "torch-runtime")
+LOADERS = (
+    *("rtneural-stl", "rtneural-eigen", "rtneural-xsimd", "rtneural-checked"),
+    *("numpy-runtime", "onnx-runtime", "torch-runtime"),
+)
 # The frames of the golden, and those of the model's outputs that they belong to.
 GOLDENS = {
     "conv": (slice(None), slice(None)),
