@@ -106,6 +106,8 @@ MODELS: dict[str, Callable[[Weights], tuple[g.Layer, ...]]] = {
     "conv1d-groups": lambda w: (w.conv1d(6, 4, taps=3, dilation=2, groups=2),),
     "conv2d": lambda w: (w.conv2d(7, 2, 3, taps=2, window=3, dilation=2, stride=1, padding="valid"),),
     "conv2d-same": lambda w: (w.conv2d(7, 1, 3, taps=3, window=4, dilation=1, stride=2, padding="same"),),
+    # RTNeural reads behind a frame that has fewer features than the kernel.
+    "conv2d-narrow": lambda w: (w.conv2d(1, 2, 3, taps=2, window=3, dilation=1, stride=1, padding="same"),),
     "prelu": lambda w: (w.dense(3, 5), w.prelu(5)),
     "prelu-shared": lambda w: (w.dense(3, 5), w.prelu(5, shared=True)),
     "batchnorm": lambda w: (w.dense(3, 5), w.batchnorm(5)),

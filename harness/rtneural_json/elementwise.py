@@ -33,7 +33,9 @@ def _softmax(x: np.ndarray, arithmetic: Arithmetic) -> np.ndarray:
 def _elu(x: np.ndarray, arithmetic: Arithmetic) -> np.ndarray:
     # exp(x) - 1 and expm1(x) are both in use: the first errs by u where the second errs by u|y|.
     rounding = arithmetic.function(x.shape[1:], EXP) - 1.0
-    return np.where(x > 0, x, np.expm1(np.minimum(x, 0.0)) + rounding * np.exp(np.minimum(x, 0.0)))
+    below = np.expm1(np.minimum(x, 0.0)) + rounding * np.exp(np.minimum(x, 0.0))
+    # Where exp(x) is nearly 0, what is left is the rounding of the subtraction.
+    return np.where(x > 0, x, below * arithmetic.factor(x.shape[1:], OPERATION))
 
 
 def activate(name: str, x: np.ndarray, arithmetic: Arithmetic) -> np.ndarray:

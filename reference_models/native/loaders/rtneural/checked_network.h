@@ -1,6 +1,7 @@
 // A file to a network by the strict reader, which hands RTNeural's layers only what fits them.
 //
-// One of RTNeural's layers is exchanged: its softmax takes exp of the logits as they are, and overflows from 89 on.
+// Where RTNeural's layers are wrong they are helped: its softmax takes exp of the logits as they are, and overflows from
+// 89 on; its conv2d with "same" padding reads behind a frame that has fewer features than the kernel.
 #pragma once
 
 #include "refusal.h"
@@ -36,6 +37,21 @@ public:
         for(int i = 0; i < in_size; ++i)
             out[i] /= sum;
     }
+};
+
+/** A frame [features][filters] with zeros in front and behind. */
+class Padding : public nn::Layer<float>
+{
+public:
+    Padding(int size, int before, int behind) : Layer { size, before + size + behind }, before_ { before } { }
+
+    void forward(const float* input, float* out) noexcept override
+    {
+        std::fill_n(std::copy_n(input, in_size, std::fill_n(out, before_, 0.0f)), out_size - before_ - in_size, 0.0f);
+    }
+
+private:
+    const int before_;
 };
 
 using Rows = std::vector<std::vector<float>>;
@@ -128,8 +144,19 @@ struct Builder
                 for(size_t i = 0; i < layer.filters_in; ++i)
                     for(size_t o = 0; o < layer.filters_out; ++o)
                         at_time[o][i][f] = *value++;
-        auto& conv = add<nn::Conv2D<float>>(layer.filters_in, layer.filters_out, layer.features_in, layer.kernel_time,
-            layer.kernel_feature, layer.dilation, layer.stride, !layer.same_padding);
+        auto features = layer.features_in;
+        const bool padded = layer.same_padding && layer.kernel_feature > features;
+        if(padded)
+        {
+            // TensorFlow's "same": as many outputs as strides fit, and what that lacks is shared out, less in front.
+            const auto strides = (features + layer.stride - 1) / layer.stride;
+            const auto lacking = (strides - 1) * layer.stride + layer.kernel_feature - features;
+            const auto before = lacking / 2;
+            add<Padding>(layer.input_size, before * layer.filters_in, (lacking - before) * layer.filters_in);
+            features += lacking;
+        }
+        auto& conv = add<nn::Conv2D<float>>(layer.filters_in, layer.filters_out, features, layer.kernel_time,
+            layer.kernel_feature, layer.dilation, layer.stride, padded || !layer.same_padding);
         conv.setWeights(weights);
         conv.setBias(layer.bias);
         add_activation(layer.activation, layer.output_size);
