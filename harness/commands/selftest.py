@@ -71,7 +71,10 @@ def _groups(
 def _run(
     entries: Sequence[kill_matrix.Entry], classes: Sequence[str], out: Path, jobs: int
 ) -> Sequence[dict[str, Any]]:
-    """The result records of the suite's run on these implementations, with the smallest set of cases."""
+    """The result records of the suite's run on these implementations, with the smallest set of cases.
+
+    The parts of chains can be put together in more ways than those that are asked for, which are selected by name.
+    """
     options: dict[str, Any] = {
         "profile": "smoke",
         "out": str(out),
@@ -79,8 +82,10 @@ def _run(
         "class": list(classes),
     }
     for name in catalogue.ROLES:
-        options[name] = [entry.connection for entry in entries if entry.role == name]
-    code = run_suite(options, ["--rtc-records-only", "--tb=no", "--no-summary"], jobs)
+        options[name] = list(dict.fromkeys(e.connections[name] for e in entries if name in e.connections))
+    chains = [f"[{entry.id}" for entry in entries if entry.role == catalogue.CHAIN]
+    chosen = ["-k", " or ".join(chains)] if chains else []
+    code = run_suite(options, ["--rtc-records-only", "--tb=no", "--no-summary", *chosen], jobs)
     try:
         if code == ExitCode.USAGE:
             fail("the suite could not be run on them, for the reason above", code=1)

@@ -22,15 +22,16 @@ LIBRARIES = {"native": "librtc_faulty.so", "native-static": "librtc_faulty_stati
 
 @dataclass(frozen=True)
 class Entry:
-    """One implementation of the self-test; `mistake` is empty for a good one.
+    """One implementation of the self-test, or a chain of several; `mistake` is empty for a good one.
 
+    `connections` are by role: one, or those of the chain, whose id is then that of its implementations with + between.
     `evidence` is a text that the message of a killing failure must hold, so that a broken import is no kill. `classes`
     limits what it is tried on, for those that would take minutes elsewhere.
     """
 
     id: str
     role: str
-    connection: str
+    connections: Mapping[str, str]
     mistake: str = ""
     killed_by: tuple[str, ...] = ()
     may_fire: tuple[str, ...] = ()
@@ -68,7 +69,9 @@ def load(path: Path = LIST) -> list[Entry]:
     entries = []
     for record in (*document["good"], *document["known_bad"]):
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
-        entries.append(Entry(**{**values, "connection": resolved(record["connection"])}))
+        given = values.pop("chain", None) or {values["role"]: values.pop("connection")}
+        connections = {role: resolved(connection) for role, connection in given.items()}
+        entries.append(Entry(**{"role": catalogue.CHAIN, **values, "connections": connections}))
     return entries
 
 

@@ -41,7 +41,7 @@ TONES = {
 MODELS_SHOWN = 12
 """Models whose errors stand on the page at once; the others open with one click."""
 
-SHOWN_APART = messages.PLACE | messages.PROCESS
+SHOWN_APART = messages.PLACE | messages.PROCESS | {"blame"}
 
 
 def render(run: Run) -> str:
@@ -106,7 +106,8 @@ def syllables(verdict: Verdict) -> list[str]:
 
 def evidence_rows(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(name, text) of all evidence that has no place of its own on the page."""
-    return [(name.replace("_", " "), shown(value)) for name, value in evidence.items() if name not in SHOWN_APART]
+    rows = [(name.replace("_", " "), shown(value)) for name, value in evidence.items() if name not in SHOWN_APART]
+    return [("blame", "\n".join(messages.blame_lines(evidence["blame"]))), *rows] if "blame" in evidence else rows
 
 
 def neighbour_table(evidence: Mapping[str, Any]) -> tuple[Sequence[str], list[Sequence[str]]]:
