@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ import typer
 
 from .. import catalogue, records
 from ..faulty import matrix as kill_matrix
+from ..report.kill_matrix import DATA, PAGE, write
 from ..verdicts import ExitCode
 from . import fail, single
 from .run import run_suite
@@ -43,6 +45,7 @@ def selftest(
     matrix = kill_matrix.evaluate(entries, results)
     if not only:
         matrix.faults += kill_matrix.uncovered(matrix, requirements)
+    _write(matrix, requirements, Path(out))
     typer.echo(kill_matrix.table(matrix))
     for note in matrix.undecided:
         typer.echo(f"OPEN  {note}")
@@ -53,6 +56,7 @@ def selftest(
         f"{matrix.killed} of {len(bad)} known-bad implementations caught, {len(entries) - len(bad)} good ones tried, "
         f"{len(results)} cases over {len(requirements)} requirements, {len(matrix.faults)} faults of the suite."
     )
+    typer.echo(f"The matrix as a picture: {Path(out) / PAGE}")
     raise typer.Exit(1 if matrix.faults else 0)
 
 
@@ -92,6 +96,13 @@ def _run(
         return records.read(out).results
     except records.InvalidStream as error:
         fail(str(error), code=1)
+
+
+def _write(matrix: kill_matrix.Matrix, requirements: Iterable[catalogue.Requirement], out: Path) -> None:
+    """The matrix as data, and as a page that is drawn from them."""
+    data = json.dumps(kill_matrix.document(matrix, requirements), ensure_ascii=False, indent=1)
+    (out / DATA).write_text(data, encoding="utf-8")
+    write(out)
 
 
 def _settings(out: Path) -> Path:

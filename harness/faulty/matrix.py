@@ -55,6 +55,7 @@ class Matrix:
 
     entries: Sequence[Entry]
     fired: Mapping[str, Mapping[str, str]]
+    tried: Mapping[str, frozenset[str]]
     faults: list[str] = field(default_factory=list)
     undecided: list[str] = field(default_factory=list)
 
@@ -88,9 +89,14 @@ def evaluate(entries: Sequence[Entry], results: Iterable[Mapping[str, Any]]) -> 
     by_implementation: dict[str, list[Mapping[str, Any]]] = {}
     for result in results:
         by_implementation.setdefault(result["implementation"], []).append(result)
-    matrix = Matrix(entries, {entry.id: _fired(by_implementation.get(entry.id, ())) for entry in entries})
+    mine_of = {entry.id: by_implementation.get(entry.id, []) for entry in entries}
+    matrix = Matrix(
+        entries,
+        fired={name: _fired(mine) for name, mine in mine_of.items()},
+        tried={name: frozenset(result["requirement"] for result in mine) for name, mine in mine_of.items()},
+    )
     for entry in entries:
-        mine = by_implementation.get(entry.id, [])
+        mine = mine_of[entry.id]
         matrix.faults += _faults(entry, mine, matrix.fired[entry.id])
         matrix.undecided += [
             f"{result['item']}: {result['found']}" for result in mine if result["verdict"] == Verdict.INCONCLUSIVE.value
@@ -142,6 +148,32 @@ def uncovered(matrix: Matrix, requirements: Iterable[catalogue.Requirement]) -> 
         for requirement in requirements
         if requirement.level == "MUST" and requirement.role in roles and requirement.id not in caught
     ]
+
+
+def document(matrix: Matrix, requirements: Iterable[catalogue.Requirement]) -> dict[str, Any]:
+    """The matrix as JSON values, in the form of kill-matrix-1.schema.json."""
+    from ... import __version__
+
+    known = list(requirements)
+    return {
+        "schema": 1,
+        "rtconform": __version__,
+        "requirements": [{"id": r.id, "level": r.level, "role": r.role, "class": r.conformance_class} for r in known],
+        "implementations": [
+            {
+                "id": entry.id,
+                "role": entry.role,
+                "mistake": entry.mistake,
+                "killed_by": list(entry.killed_by),
+                "may_fire": list(entry.may_fire),
+                "tried": [r.id for r in known if r.id in matrix.tried[entry.id]],
+                "fired": matrix.fired[entry.id],
+            }
+            for entry in matrix.entries
+        ],
+        "faults": matrix.faults,
+        "undecided": matrix.undecided,
+    }
 
 
 def table(matrix: Matrix) -> str:
