@@ -70,7 +70,8 @@ def exit_code(outcomes: Iterable[Outcome], gating: Iterable[str] | None = None) 
         outcome.verdict for outcome in outcomes if outcome.level == "MUST" or outcome.verdict is Verdict.SUITE_ERROR
     }
     alone = {outcome.implementation for outcome in outcomes if not outcome.is_chain}
-    if any(verdict.is_unexpected for verdict in verdicts) or not alone <= judged:
+    nothing_judged = not alone <= judged or (bool(outcomes) and not judged)
+    if nothing_judged or any(verdict.is_unexpected for verdict in verdicts):
         return ExitCode.UNEXPECTED
     if Verdict.NOT_AVAILABLE in verdicts:
         return ExitCode.NOT_AVAILABLE

@@ -17,6 +17,7 @@ from rtconform.harness.implementations import connect
 from rtconform.harness.implementations.errors import NotAvailable
 from rtconform.harness.judging import BrokenChain, RequirementFailed
 from rtconform.harness.records import SCHEMA_FILE, read
+from rtconform.harness.report import html
 
 STAGES = {"training": "mine", "export": "yours", "loading": "theirs"}
 FAULTY = "py:rtconform.harness.faulty"
@@ -220,6 +221,15 @@ def test_a_crash_in_a_chain_stays_a_crash_with_its_debugger_and_its_culprit(run)
     assert crashed["found"].startswith("loading (ldr-crashes) is to blame: ldr-crashes crashed in load: SIGSEGV")
     assert "gdb" in crashed["evidence"]
     assert re.search(r"with the judge's own loading: \S+ × the error budget, it holds", run[0])
+
+
+def test_the_page_shows_each_swap_on_a_line(run):
+    """Where other evidence is shown as it is."""
+    failed = run[1]["CHN-OUTPUTS[KerasLike+ldr-refuses-keras-lstm-relu-dense]"]
+    rows = dict(html.evidence_rows(failed["evidence"]))
+    assert [line.strip().partition(":")[0] for line in rows["blame"].splitlines()] == [
+        *("blame", "as it is", "with the judge's own loading", "with the judge's own export")
+    ]
 
 
 def test_records_of_chains_are_as_published(run):

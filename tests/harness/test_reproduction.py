@@ -59,6 +59,24 @@ def outcome(item, printed, name):
     return kept[:2] if name in BY_CHANCE else kept
 
 
+def judged(folder, *options):
+    """(what was printed, records by item) of a run in a folder, which fails."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "CI"))}
+    command = [sys.executable, "-m", "rtconform", "run", *options, "--out", "out"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    return done.stdout, {result["item"]: result for result in read(folder / "out").results}
+
+
+def elsewhere(command, folder):
+    """What is printed by a command in a fresh shell that knows HOME, PATH and the cache."""
+    kept = {key: os.environ[key] for key in ("HOME", "PATH", "RTCONFORM_CACHE") if key in os.environ}
+    shell = ["env", "-i", *(f"{key}={value}" for key, value in kept.items()), "sh", "-c", command]
+    again = subprocess.run(shell, cwd=folder, capture_output=True, text=True, check=False)
+    assert again.returncode == 1, again.stdout + again.stderr
+    return again.stdout
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """(what was printed, records by item) of all of them, in one run."""
@@ -69,11 +87,7 @@ def run(tmp_path_factory):
     for role in ("loader", "exporter", "pipeline"):
         named = dict.fromkeys(entry.connections[role] for entry in entries.values() if role in entry.connections)
         options += [word for connection in named for word in (f"--{role}", connection)]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "CI"))}
-    command = [sys.executable, "-m", "rtconform", "run", *options, "--out", "out"]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1, done.stdout + done.stderr
-    return done.stdout, {result["item"]: result for result in read(folder / "out").results}
+    return judged(folder, *options)
 
 
 def test_each_of_them_fails_in_the_first_place(run):
@@ -87,8 +101,14 @@ def test_each_of_them_fails_in_the_first_place(run):
 def test_the_command_shows_the_same_failure_elsewhere(run, name, tmp_path):
     """In an environment of HOME, PATH and the cache: the same verdict, sentence and words, the same first bad place."""
     item = FAILURES[name].format(name)
-    kept = {key: os.environ[key] for key in ("HOME", "PATH", "RTCONFORM_CACHE") if key in os.environ}
-    shell = ["env", "-i", *(f"{key}={value}" for key, value in kept.items()), "sh", "-c", run[1][item]["command"]]
-    again = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert again.returncode == 1, again.stdout + again.stderr
-    assert outcome(item, again.stdout, name) == outcome(item, run[0], name)
+    again = elsewhere(run[1][item]["command"], tmp_path)
+    assert outcome(item, again, name) == outcome(item, run[0], name)
+
+
+def test_the_second_of_one_name_is_the_first_where_it_is_alone(tmp_path):
+    """The number behind its name is of the run, and not of the implementation."""
+    connection = next(entry.connections["loader"] for entry in matrix.load() if entry.id == "run-nan")
+    item, alone = "NUM-ORACLE[run-nan~2-lstm]", "NUM-ORACLE[run-nan-lstm]"
+    printed, results = judged(tmp_path, "--loader", connection, "--loader", connection, "--only", item)
+    again = elsewhere(results[item]["command"], tmp_path.parent)
+    assert outcome(alone, again, "run-nan")[1:] == outcome(item, printed, "run-nan")[1:]
