@@ -19,6 +19,8 @@ from rtconform.harness.judging import BrokenChain, RequirementFailed
 from rtconform.harness.records import SCHEMA_FILE, read
 from rtconform.harness.report import html
 
+pytestmark = pytest.mark.xdist_group("blame")  # some of it shares one run
+
 STAGES = {"training": "mine", "export": "yours", "loading": "theirs"}
 FAULTY = "py:rtconform.harness.faulty"
 TOY = f"{FAULTY}.toy_exporter:toy_exporter"
