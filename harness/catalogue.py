@@ -12,6 +12,9 @@ from .paths import CONFORMANCE
 
 LEVELS = ("MUST", "SHOULD")
 ROLES = ("trainer", "exporter", "loader", "pipeline")
+CHAIN = "chain"
+"""The role of what several implementations do together, one after the other in the order of ROLES."""
+
 TIMED_CLASSES = ("latency", "memory")
 """Classes whose verdicts depend on the machine at the moment: one at a time, never in an ordinary pytest run."""
 
@@ -65,8 +68,8 @@ def _parse(entry: Mapping[str, str], path: Path) -> Requirement:
     unknown = entry.keys() - KEYS
     if missing or unknown:
         raise InvalidCatalogue(f"{path}: {name}: missing keys {sorted(missing)}, unknown keys {sorted(unknown)}")
-    if entry["level"] not in LEVELS or entry["role"] not in ROLES:
-        raise InvalidCatalogue(f"{path}: {name}: level is one of {LEVELS} and role one of {ROLES}")
+    if entry["level"] not in LEVELS or entry["role"] not in (*ROLES, CHAIN):
+        raise InvalidCatalogue(f"{path}: {name}: level is one of {LEVELS} and role one of {(*ROLES, CHAIN)}")
     return Requirement(conformance_class=path.stem, **entry)
 
 

@@ -31,14 +31,19 @@ def budget_of(case: ModelCase, frames: np.ndarray, numeric_class: str, seed: int
 
     Raises RequirementFailed for a numeric class that isn't one.
     """
-    known = numeric_classes()
-    check(numeric_class in known, f"no numeric class is called {numeric_class!r}", expected=", ".join(known))
+    check_class(numeric_class)
     key = (_sha256(case.path.read_bytes()), _sha256(frames), numeric_class, seed)
     if key not in _budgets:
         if len(_budgets) >= CACHE_SIZE:
             _budgets.clear()
         _budgets[key] = budget(case.model, frames, numeric_class=numeric_class, seed=seed)
     return _budgets[key]
+
+
+def check_class(numeric_class: str) -> None:
+    """Raises RequirementFailed for a numeric class that isn't one."""
+    known = numeric_classes()
+    check(numeric_class in known, f"no numeric class is called {numeric_class!r}", expected=", ".join(known))
 
 
 def _sha256(content: bytes | np.ndarray) -> bytes:
@@ -56,7 +61,12 @@ def recording() -> np.ndarray:
 @lru_cache(maxsize=8)
 def flow_outputs(folder: Path) -> dict[str, np.ndarray]:
     """The oracle's outputs `[T, out]` of each of the five models of a folder over the recordings, by name."""
-    values = {AUDIO: recording()}
+    return data_flow(folder, recording())
+
+
+def data_flow(folder: Path, audio: np.ndarray) -> dict[str, np.ndarray]:
+    """The same over features `[T, 128]`, and the features themselves."""
+    values = {AUDIO: audio}
     for stage in five_models.flow():
         case = ModelCase(stage["model"], folder / five_models.specs()[stage["model"]]["file"])
         values[stage["model"]] = oracle.evaluate(case.model, gather(stage["inputs"], values))

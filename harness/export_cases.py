@@ -56,6 +56,10 @@ class ExportCase:
 
         weights = folder / f"{self.name}.safetensors"
         save_file((module or self.module()).state_dict(), weights)
+        return self.stored(weights)
+
+    def stored(self, weights: Path) -> ModuleRef:
+        """The module with the weights of a safetensors file."""
         return ModuleRef(f"{ZOO_NAME}:{self.function}", dict(self.arguments), weights, (str(ZOO_FOLDER),))
 
     @cached_property
@@ -89,6 +93,11 @@ EXPRESSIBLE_NAMES = (
 )
 ONE_OF_EACH = ("dense", "lstm-stacked", "gru", "conv1d-groups", "conv2d", "batchnorm", "prelu", "lstm-relu-dense")
 COMPUTING_NAMES = ("weight-norm",)
+CHAIN_NAMES = (
+    *("dense-five-activations", "lstm-relu-dense", "lstm-stacked", "gru-square-dense"),
+    *("conv1d-dilated", "conv1d-lstm-dense", "batchnorm", "prelu"),
+)
+ONE_CHAIN_EACH = ("dense-five-activations", "lstm-relu-dense")
 UNSUPPORTED_NAMES = (
     *("lstm-bidirectional", "lstm-projection", "rnn", "elu-alpha", "softmax-over-time"),
     *("gelu", "softplus", "selu", "layer-norm", "residual", "functional-tanh", "max-pool"),
@@ -101,18 +110,25 @@ def of_zoo(name: str) -> ExportCase:
     return ExportCase(name, "make", {"name": name, "seed": 7})
 
 
+def of_five(name: str) -> ExportCase:
+    """A module built as one of the five reference models is, called as its file."""
+    arguments = {"layers": five_models.specs()[name]["layers"], "seed": 7}
+    return ExportCase(name.lower(), "make_stack", arguments, beyond_smoke=True)
+
+
 def expressible() -> list[ExportCase]:
     """Small modules of every kind, and the five reference models."""
-    cases = [of_zoo(name) for name in EXPRESSIBLE_NAMES]
-    for name, model in five_models.specs().items():
-        arguments = {"layers": model["layers"], "seed": 7}
-        cases.append(ExportCase(name.lower(), "make_stack", arguments, beyond_smoke=True))
-    return cases
+    return [*map(of_zoo, EXPRESSIBLE_NAMES), *map(of_five, five_models.specs())]
 
 
 def of_each_kind() -> list[ExportCase]:
     """The same, of which the smoke profile has one for each layer type: for what shows at any module."""
     return [dataclasses.replace(case, beyond_smoke=case.name not in ONE_OF_EACH) for case in expressible()]
+
+
+def of_chains() -> list[ExportCase]:
+    """A few modules, each with more layers than one, of which the smoke profile has two."""
+    return [dataclasses.replace(of_zoo(name), beyond_smoke=name not in ONE_CHAIN_EACH) for name in CHAIN_NAMES]
 
 
 def with_stored_weights() -> list[ExportCase]:

@@ -23,6 +23,15 @@ class Inconclusive(Exception):
     """It can't be decided here: the machine is too noisy, or the model's outputs hang on rounding alone."""
 
 
+class BrokenChain(Exception):
+    """A chain doesn't hold. `wrong` is what came of it as it is, `blame` the account of whose fault it is."""
+
+    def __init__(self, sentence: str, wrong: Exception, blame: Mapping[str, Any]) -> None:
+        super().__init__(f"{sentence}: {wrong}")
+        self.wrong = wrong
+        self.blame = blame
+
+
 VERDICTS = (
     (errors.BadConnection, Verdict.SUITE_ERROR),
     (errors.NotAvailable, Verdict.NOT_AVAILABLE),
@@ -94,6 +103,9 @@ def verdict_of(error: BaseException) -> tuple[Verdict, str, dict[str, Any]]:
     """
     found = str(error) or type(error).__name__
     evidence = dict(getattr(error, "evidence", None) or {})
+    if isinstance(error, BrokenChain):
+        verdict, _, evidence = verdict_of(error.wrong)
+        return verdict, found, {**evidence, "blame": jsonable(error.blame)}
     for kinds, verdict in VERDICTS:
         if isinstance(error, kinds):
             return verdict, found, jsonable(evidence)

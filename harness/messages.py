@@ -22,24 +22,29 @@ PROCESS = {"error", "who", "op", "command", "requests", "gdb"}
 """The keys of the evidence about a process that failed: what was found says the same, without all the bytes sent."""
 
 
-def reproduce_command(item: str, role: str, connection: str, options: Mapping[str, Any]) -> str:
-    """One line for any shell in any folder that runs just this case; `options` are further `rtconform run` options."""
+def reproduce_command(item: str, connections: Mapping[str, str], options: Mapping[str, Any]) -> str:
+    """One line for any shell in any folder that runs just this case.
+
+    `connections` are by role; `options` are further `rtconform run` options.
+    """
     variables = [f"{name}={os.environ[name]}" for name in CARRIED_VARIABLES if os.environ.get(name)]
-    if folders := import_folders(connection):
+    if folders := import_folders(connections.values()):
         variables.append(f"PYTHONPATH={folders}")
     words = ["env", *variables] if variables else []
-    item = re.sub(r"~\d+(?=[-\]])", "", item, count=1)  # which tells apart implementations of one name; here is one
-    words += [sys.executable, "-m", "rtconform", "run", f"--{role}", absolute_connection(connection), "--only", item]
+    words += [sys.executable, "-m", "rtconform", "run", "--only", item]
+    for role, connection in connections.items():
+        words += [f"--{role}", absolute_connection(connection)]
     for name, value in options.items():
         if value is not None:
             words += [f"--{name}", str(value)]
     return shlex.join(words)
 
 
-def import_folders(connection: str) -> str:
+def import_folders(connections: Iterable[str]) -> str:
     """PYTHONPATH with absolute folders; for Python objects with the working folder, where they may have come from."""
     folders = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
-    folders += [str(Path.cwd())] if re.search(r"\bpy:(?!rtconform\.)", connection) else []
+    foreign = any(re.search(r"\bpy:(?!rtconform\.)", connection) for connection in connections)
+    folders += [str(Path.cwd())] if foreign else []
     return os.pathsep.join(dict.fromkeys(str(Path(folder).resolve()) for folder in folders))
 
 
@@ -74,7 +79,9 @@ def failure_text(result: Mapping[str, Any]) -> str:
 
 def evidence_lines(evidence: Mapping[str, Any]) -> Iterable[str]:
     """The evidence in lines: the bad place first, then everything else by name."""
-    shown = set(PROCESS)
+    shown = {*PROCESS, "blame"}
+    if blame := evidence.get("blame"):
+        yield from blame_lines(blame)
     if "first_bad_frame" in evidence:
         shown |= PLACE
         yield (
@@ -90,6 +97,19 @@ def evidence_lines(evidence: Mapping[str, Any]) -> Iterable[str]:
             lines = str(value).splitlines() or [""]
             yield f"{name}: {lines[0]}"
             yield from (f"    {line}" for line in lines[1:])
+
+
+def blame_lines(blame: Mapping[str, Any]) -> Iterable[str]:
+    """What a chain came to as it is, and with stages replaced."""
+    yield f"blame: the chain parts from what is right at {blame['first_divergence']}"
+    for swap in blame["swaps"]:
+        replaced = " and ".join(swap["replaced"])
+        what = f"with the judge's own {replaced}" if replaced else "as it is"
+        said = "it holds" if swap["holds"] else next(iter(swap["found"].splitlines()), "it is broken")
+        size = (
+            "" if swap["error_in_budgets"] is None else f"{_number(swap['error_in_budgets'], 3)} × the error budget, "
+        )
+        yield f"  {what}: {size}{said}"
 
 
 def _neighbour(value: Any) -> str:

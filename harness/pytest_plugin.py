@@ -16,7 +16,7 @@ import pytest
 
 from . import catalogue, config as settings, crash_files, judging, known_failures, records, selection
 from .implementations.errors import BadConnection
-from .run_state import STATE, RunState, UnwritableOut, case_of, params_of
+from .run_state import CHAINED, STATE, RunState, UnwritableOut, case_of, params_of, roles_of
 from .verdicts import ExitCode, Verdict
 
 OPTIONS = (
@@ -108,7 +108,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
             identifier = marker.args[0]
             if identifier not in catalogue.load():
                 raise pytest.UsageError(f"{item.nodeid} names the requirement {identifier!r}, which no file defines")
-            if not collector.config.stash[STATE].concerns(item, catalogue.load()[identifier]):
+            if not collector.config.stash[STATE].concerns(item):
                 continue
             _rename(item, name, identifier)
         kept.append(item)
@@ -116,7 +116,9 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
 
 
 def _rename(item: pytest.Item, function: str, identifier: str) -> None:
-    item.name = identifier + item.name.removeprefix(function)
+    roles = roles_of(item).values()
+    inside = item.name.removeprefix(function).replace("-".join(roles), CHAINED.join(roles), 1)
+    item.name = identifier + inside
     item._nodeid = f"{item.parent.nodeid}::{item.name}"  # noqa: SLF001 - pytest has no public way to rename an item
     item.extra_keyword_matches.add(function)
     requirement = catalogue.load()[identifier]

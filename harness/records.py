@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TextIO
 
+from .catalogue import CHAIN
 from .verdicts import Outcome, Verdict
 
 SCHEMA_VERSION = 1
@@ -109,7 +110,9 @@ def read(path: Path) -> Run:
 
 
 def outcome_of(result: Mapping[str, Any]) -> Outcome:
-    return Outcome(Verdict(result["verdict"]), result["level"], result["class"], result["implementation"])
+    return Outcome(
+        Verdict(result["verdict"]), result["level"], result["class"], result["implementation"], result["role"] == CHAIN
+    )
 
 
 def machine() -> dict[str, Any]:

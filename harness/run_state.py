@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import pytest
 
 from . import catalogue, config as settings, crash_files, judging, known_failures, messages, records, selection
-from .implementations import Implementation, connect
+from .implementations import Implementation, chained, connect
 from .implementations.errors import GivenUp
 from .paths import why_unwritable
 from .verdicts import ExitCode, Verdict, exit_code, standings
@@ -21,6 +21,9 @@ from .verdicts import ExitCode, Verdict, exit_code, standings
 STATE: pytest.StashKey[RunState] = pytest.StashKey()
 MOST_TIMEOUTS = 2
 """After so many, an implementation is not waited for again in this run."""
+
+CHAINED = "+"
+"""What stands between the names of a chain's implementations."""
 
 DEFAULT_OUT = "rtconform-report"
 SPEC_VERSION = "1.0"
@@ -38,12 +41,16 @@ def params_of(item: pytest.Item) -> Mapping[str, Any]:
 
 def case_of(item: pytest.Item) -> dict[str, str]:
     """{"implementation", "case"} of an item: what stands between its brackets, taken apart."""
-    params = params_of(item)
-    names = [params[role] for role in catalogue.ROLES if role in params]
+    implementation = CHAINED.join(roles_of(item).values())
     inside = item.name.partition("[")[2].removesuffix("]")
-    implementation = names[0] if names else ""
     case = inside.removeprefix(implementation).removeprefix("-")
     return {"implementation": implementation, "case": case}
+
+
+def roles_of(item: pytest.Item) -> dict[str, str]:
+    """{role: name} of the implementations that an item judges: one, or those of a chain in their order."""
+    params = params_of(item)
+    return {role: params[role] for role in catalogue.ROLES if role in params}
 
 
 class RunState:
@@ -117,9 +124,9 @@ class RunState:
 
     # Selecting
 
-    def concerns(self, item: pytest.Item, requirement: catalogue.Requirement) -> bool:
-        """Whether an implementation stands behind the item, and a user's models can be put through it."""
-        if requirement.role in item.fixturenames and not self.named[requirement.role]:
+    def concerns(self, item: pytest.Item) -> bool:
+        """Whether implementations stand behind the item, and a user's models can be put through it."""
+        if any(role in item.fixturenames and not names for role, names in self.named.items()):
             return False
         return self.user_cases is None or "model_case" in item.fixturenames or "model_set" in item.fixturenames
 
@@ -183,7 +190,8 @@ class RunState:
                 verdict, found, evidence = judging.verdict_of(call.excinfo.value)
                 evidence = crash_files.keep(self.out, item.name, evidence)
         self._timeouts[where["implementation"]] += verdict is Verdict.TIMEOUT
-        verdict, known = self._with_known_failures(requirement.id, where, verdict)
+        identity = self._identity(roles_of(item).values())
+        verdict, known = self._with_known_failures(requirement.id, where, identity, verdict)
         return {
             "item": item.name,
             "requirement": requirement.id,
@@ -199,25 +207,28 @@ class RunState:
             "known_failure": known,
             "duration_s": round(call.duration, 6),
             "seed": self.config.seed,
-            "command": self._command(item.name, requirement.role, where["implementation"]),
-            "identity": self._identity(where["implementation"]),
+            "command": self._command(item.name, roles_of(item)),
+            "identity": identity,
         }
 
     def _with_known_failures(
-        self, requirement: str, where: Mapping[str, str], verdict: Verdict
+        self, requirement: str, where: Mapping[str, str], identity: Mapping[str, Any], verdict: Verdict
     ) -> tuple[Verdict, str | None]:
         """(verdict, note) after a look at the known failures that cover the case."""
         entry = next((e for e in self.known if e.covers(requirement, where["implementation"], where["case"])), None)
         if entry is None or not (verdict.is_failure or verdict is Verdict.PASS):
             return verdict, None
-        if lapsed := entry.lapsed(self._identity(where["implementation"])):
+        if lapsed := entry.lapsed(identity):
             return verdict, f"the known failure has ended: {lapsed}"
         if verdict is Verdict.PASS:
             return Verdict.XPASS, "it is listed as a known failure and passes: run `rtconform known-failures update`"
         return Verdict.XFAIL, entry.reason
 
-    def _command(self, item: str, role: str, implementation: str) -> str:
-        connection = self.named[role].get(implementation, implementation)
+    def _command(self, item: str, names: Mapping[str, str]) -> str:
+        connections = {role: self.named[role][name] for role, name in names.items()}
+        # The numbers that tell apart implementations of one name are others where fewer take part.
+        alone = selection.short_names({role: [connection] for role, connection in connections.items()})
+        item = item.replace(CHAINED.join(names.values()), CHAINED.join(name for of in alone.values() for name in of), 1)
         options = {
             "models": self.config.models_path,
             "known-failures": self.config.known_failures_path,
@@ -226,11 +237,14 @@ class RunState:
             "profile": self.config.profile,
             "out": Path(tempfile.gettempdir()) / f"rtconform-again-{getpass.getuser()}",
         }
-        return messages.reproduce_command(item, role, connection, options)
+        return messages.reproduce_command(item, connections, options)
 
-    def _identity(self, implementation: str) -> dict[str, Any]:
-        found = self._connected.get(implementation)
-        return judging.jsonable(found.declaration) if isinstance(found, Implementation) else {}
+    def _identity(self, names: Iterable[str]) -> dict[str, Any]:
+        """What an implementation declares, or a chain's together; nothing if one could not be reached."""
+        found = [self._connected.get(name) for name in names]
+        if not found or not all(isinstance(each, Implementation) for each in found):
+            return {}
+        return judging.jsonable(chained([each.declaration for each in found]))
 
     # Recording
 

@@ -14,7 +14,7 @@ from .rtneural_json import InvalidModel, Model, read
 COMPANIONS = ("manifest.json", "metrics.json", "specs.json")
 SMALL = five_models.FOLDER / "small"
 LARGE_BYTES = 250_000
-SMOKE = ("activation-softmax", "dense-activations", "dense-wide", "keras-lstm", "lstm")
+SMOKE = ("activation-softmax", "conv1d-dilated", "dense-activations", "dense-wide", "keras-lstm", "lstm")
 """The small models that stand for all of them in the smoke profile."""
 
 

@@ -50,13 +50,14 @@ class Outcome:
     level: str
     conformance_class: str
     implementation: str
+    is_chain: bool = False
 
 
 def exit_code(outcomes: Iterable[Outcome], gating: Iterable[str] | None = None) -> ExitCode:
     """The exit code of a run: MUST requirements of the gating classes decide (all classes when `gating` is None).
 
     A fault of the suite itself always counts, and so does an implementation of which nothing was judged because it
-    declares nothing.
+    declares nothing. A chain may well be one whose implementations have nothing in common.
     """
     classes = None if gating is None else set(gating)
     outcomes = [
@@ -68,7 +69,9 @@ def exit_code(outcomes: Iterable[Outcome], gating: Iterable[str] | None = None) 
     verdicts = {
         outcome.verdict for outcome in outcomes if outcome.level == "MUST" or outcome.verdict is Verdict.SUITE_ERROR
     }
-    if any(verdict.is_unexpected for verdict in verdicts) or judged != {o.implementation for o in outcomes}:
+    alone = {outcome.implementation for outcome in outcomes if not outcome.is_chain}
+    nothing_judged = not alone <= judged or (bool(outcomes) and not judged)
+    if nothing_judged or any(verdict.is_unexpected for verdict in verdicts):
         return ExitCode.UNEXPECTED
     if Verdict.NOT_AVAILABLE in verdicts:
         return ExitCode.NOT_AVAILABLE

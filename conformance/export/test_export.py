@@ -89,6 +89,20 @@ def test_numbers_read_back_to_the_same_bits(exporter, case, tmp_path):
         )
 
 
+@pytest.mark.requirement("EXP-GIVEN-WEIGHTS")
+@pytest.mark.parametrize("name", ["dense-square", "lstm-relu-dense"])
+def test_the_weights_are_those_of_the_moment(exporter, name, tmp_path):
+    """The same module, exported, with other weights, and exported again: each time its own numbers."""
+    case = export_cases.of_zoo(name)
+    module = case.module()
+    for moment in ("at first", "with other weights than at first"):
+        model = read_back(export(exporter, case, tmp_path, module))
+        arrays = [array.ravel() for layer in model.layers for array in layer.arrays.values()]
+        got, wanted = np.sort(np.concatenate(arrays) + np.float32(0.0)), export_cases.expected_numbers(module)
+        check(np.array_equal(got, wanted), f"{moment}, the file holds other numbers than the module", module=name)
+        export_cases.zoo().draw_weights(module, seed=8)
+
+
 @pytest.mark.requirement("EXP-REFUSE-UNSUPPORTED")
 @unsupported
 def test_what_the_format_lacks_is_refused_by_name(exporter, case, tmp_path):

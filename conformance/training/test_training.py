@@ -7,6 +7,7 @@ import pytest
 from rtconform.harness import five_models
 from rtconform.harness.judging import check, check_refused
 from rtconform.harness.measure import training
+from rtconform.harness.measure.training import QUICK, QUICK_EPOCHS
 from rtconform.harness.rtneural_json.specs import check_spec
 
 pytestmark = pytest.mark.shares("trainer")
@@ -20,8 +21,6 @@ KEPT_SKILL = 0.5
 
 LEAST_LOSS_OF_STATE = 0.05
 """How much worse, relative to its loss, a recurrent model must become when its state is cleared at each frame."""
-
-QUICK = "DynamicsEngine"
 
 all_models = pytest.mark.parametrize("name", list(five_models.specs()))
 recurrent_models = pytest.mark.parametrize("name", RECURRENT)
@@ -103,11 +102,11 @@ def test_clearing_the_state_makes_it_worse(runs, name):
 @pytest.mark.requirement("TRN-REPRODUCIBLE")
 def test_same_seed_gives_the_same_weights(trainer):
     """Two runs with one seed, one with another."""
-    values = training.config([QUICK], epochs=3)
-    first = digest(training.trained(trainer, values, "seeded")[QUICK])
+    first = digest(training.quick(trainer))
+    values = training.config([QUICK], epochs=QUICK_EPOCHS)
     again = digest(training.trained(trainer, values, "seeded again")[QUICK])
     check(again == first, "the same configuration and seed gave other weights", expected=first, got=again)
-    other = training.config([QUICK], other_seed=True, epochs=3)
+    other = training.config([QUICK], other_seed=True, epochs=QUICK_EPOCHS)
     check(digest(training.trained(trainer, other, "other seed")[QUICK]) != first, "another seed gave the same weights")
 
 
@@ -115,8 +114,8 @@ def test_same_seed_gives_the_same_weights(trainer):
 @pytest.mark.parametrize("change", [{"learning_rate": 0.0003}, {"epochs": 1}], ids=["learning-rate", "epochs"])
 def test_configuration_is_read(trainer, change):
     """Another learning rate, and fewer epochs."""
-    first = training.trained(trainer, training.config([QUICK], epochs=3), "seeded")[QUICK]
-    values = training.config([QUICK], **{"epochs": 3, **change})
+    first = training.quick(trainer)
+    values = training.config([QUICK], **{"epochs": QUICK_EPOCHS, **change})
     changed = training.trained(trainer, values, f"changed {change}")[QUICK]
     check(digest(changed) != digest(first), "the change in the configuration changed nothing", change=change)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ import typer
 
 from .. import catalogue, records
 from ..faulty import matrix as kill_matrix
+from ..report.kill_matrix import DATA, PAGE, write
 from ..verdicts import ExitCode
 from . import fail, single
 from .run import run_suite
@@ -43,6 +45,7 @@ def selftest(
     matrix = kill_matrix.evaluate(entries, results)
     if not only:
         matrix.faults += kill_matrix.uncovered(matrix, requirements)
+    _write(matrix, requirements, Path(out))
     typer.echo(kill_matrix.table(matrix))
     for note in matrix.undecided:
         typer.echo(f"OPEN  {note}")
@@ -53,6 +56,7 @@ def selftest(
         f"{matrix.killed} of {len(bad)} known-bad implementations caught, {len(entries) - len(bad)} good ones tried, "
         f"{len(results)} cases over {len(requirements)} requirements, {len(matrix.faults)} faults of the suite."
     )
+    typer.echo(f"The matrix as a picture: {Path(out) / PAGE}")
     raise typer.Exit(1 if matrix.faults else 0)
 
 
@@ -71,7 +75,10 @@ def _groups(
 def _run(
     entries: Sequence[kill_matrix.Entry], classes: Sequence[str], out: Path, jobs: int
 ) -> Sequence[dict[str, Any]]:
-    """The result records of the suite's run on these implementations, with the smallest set of cases."""
+    """The result records of the suite's run on these implementations, with the smallest set of cases.
+
+    The parts of chains can be put together in more ways than those that are asked for, which are selected by name.
+    """
     options: dict[str, Any] = {
         "profile": "smoke",
         "out": str(out),
@@ -79,14 +86,23 @@ def _run(
         "class": list(classes),
     }
     for name in catalogue.ROLES:
-        options[name] = [entry.connection for entry in entries if entry.role == name]
-    code = run_suite(options, ["--rtc-records-only", "--tb=no", "--no-summary"], jobs)
+        options[name] = list(dict.fromkeys(e.connections[name] for e in entries if name in e.connections))
+    chains = [f"[{entry.id}" for entry in entries if entry.role == catalogue.CHAIN]
+    chosen = ["-k", " or ".join(chains)] if chains else []
+    code = run_suite(options, ["--rtc-records-only", "--tb=no", "--no-summary", *chosen], jobs)
     try:
         if code == ExitCode.USAGE:
             fail("the suite could not be run on them, for the reason above", code=1)
         return records.read(out).results
     except records.InvalidStream as error:
         fail(str(error), code=1)
+
+
+def _write(matrix: kill_matrix.Matrix, requirements: Iterable[catalogue.Requirement], out: Path) -> None:
+    """The matrix as data, and as a page that is drawn from them."""
+    data = json.dumps(kill_matrix.document(matrix, requirements), ensure_ascii=False, indent=1)
+    (out / DATA).write_text(data, encoding="utf-8")
+    write(out)
 
 
 def _settings(out: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 from collections.abc import Iterator, Sequence
@@ -309,6 +310,27 @@ class ExpNondeterministic(ToyExporter):
     def write(self, text: str, path: Path) -> None:
         document = json.loads(text) | {"export": next(self.exports)}
         super().write(json.dumps(document), path)
+
+
+class ExpUntrained(ToyExporter):
+    """Builds the module anew, and forgets to load the weights."""
+
+    def export(self, module: Any, path: str) -> None:
+        fresh = copy.deepcopy(module)
+        for part in fresh.modules():
+            if hasattr(part, "reset_parameters"):
+                part.reset_parameters()
+        super().export(fresh, path)
+
+
+class ExpWrongCheckpoint(ToyExporter):
+    """Keeps the weights of a module, and knows it again by its structure."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Any] = {}
+
+    def export(self, module: Any, path: str) -> None:
+        super().export(self.known.setdefault(str(module), copy.deepcopy(module)), path)
 
 
 class ExpRefusesEverything(ToyExporter):

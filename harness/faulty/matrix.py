@@ -22,15 +22,16 @@ LIBRARIES = {"native": "librtc_faulty.so", "native-static": "librtc_faulty_stati
 
 @dataclass(frozen=True)
 class Entry:
-    """One implementation of the self-test; `mistake` is empty for a good one.
+    """One implementation of the self-test, or a chain of several; `mistake` is empty for a good one.
 
+    `connections` are by role: one, or those of the chain, whose id is then that of its implementations with + between.
     `evidence` is a text that the message of a killing failure must hold, so that a broken import is no kill. `classes`
     limits what it is tried on, for those that would take minutes elsewhere.
     """
 
     id: str
     role: str
-    connection: str
+    connections: Mapping[str, str]
     mistake: str = ""
     killed_by: tuple[str, ...] = ()
     may_fire: tuple[str, ...] = ()
@@ -54,6 +55,7 @@ class Matrix:
 
     entries: Sequence[Entry]
     fired: Mapping[str, Mapping[str, str]]
+    tried: Mapping[str, frozenset[str]]
     faults: list[str] = field(default_factory=list)
     undecided: list[str] = field(default_factory=list)
 
@@ -68,7 +70,9 @@ def load(path: Path = LIST) -> list[Entry]:
     entries = []
     for record in (*document["good"], *document["known_bad"]):
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
-        entries.append(Entry(**{**values, "connection": resolved(record["connection"])}))
+        given = values.pop("chain", None) or {values["role"]: values.pop("connection")}
+        connections = {role: resolved(connection) for role, connection in given.items()}
+        entries.append(Entry(**{"role": catalogue.CHAIN, **values, "connections": connections}))
     return entries
 
 
@@ -85,9 +89,14 @@ def evaluate(entries: Sequence[Entry], results: Iterable[Mapping[str, Any]]) -> 
     by_implementation: dict[str, list[Mapping[str, Any]]] = {}
     for result in results:
         by_implementation.setdefault(result["implementation"], []).append(result)
-    matrix = Matrix(entries, {entry.id: _fired(by_implementation.get(entry.id, ())) for entry in entries})
+    mine_of = {entry.id: by_implementation.get(entry.id, []) for entry in entries}
+    matrix = Matrix(
+        entries,
+        fired={name: _fired(mine) for name, mine in mine_of.items()},
+        tried={name: frozenset(result["requirement"] for result in mine) for name, mine in mine_of.items()},
+    )
     for entry in entries:
-        mine = by_implementation.get(entry.id, [])
+        mine = mine_of[entry.id]
         matrix.faults += _faults(entry, mine, matrix.fired[entry.id])
         matrix.undecided += [
             f"{result['item']}: {result['found']}" for result in mine if result["verdict"] == Verdict.INCONCLUSIVE.value
@@ -139,6 +148,32 @@ def uncovered(matrix: Matrix, requirements: Iterable[catalogue.Requirement]) -> 
         for requirement in requirements
         if requirement.level == "MUST" and requirement.role in roles and requirement.id not in caught
     ]
+
+
+def document(matrix: Matrix, requirements: Iterable[catalogue.Requirement]) -> dict[str, Any]:
+    """The matrix as JSON values, in the form of kill-matrix-1.schema.json."""
+    from ... import __version__
+
+    known = list(requirements)
+    return {
+        "schema": 1,
+        "rtconform": __version__,
+        "requirements": [{"id": r.id, "level": r.level, "role": r.role, "class": r.conformance_class} for r in known],
+        "implementations": [
+            {
+                "id": entry.id,
+                "role": entry.role,
+                "mistake": entry.mistake,
+                "killed_by": list(entry.killed_by),
+                "may_fire": list(entry.may_fire),
+                "tried": [r.id for r in known if r.id in matrix.tried[entry.id]],
+                "fired": matrix.fired[entry.id],
+            }
+            for entry in matrix.entries
+        ],
+        "faults": matrix.faults,
+        "undecided": matrix.undecided,
+    }
 
 
 def table(matrix: Matrix) -> str:

@@ -15,7 +15,7 @@ from .errors import (
 )
 from .host import Environment, Latency, MeasuringSession, Memory, Offence, Watched
 from .module_ref import ModuleRef
-from .protocols import Declaration
+from .protocols import Declaration, chained
 from .python import adopt
 from .roles import (
     ExporterImplementation,
@@ -56,5 +56,6 @@ __all__ = [
     "Watched",
     "WrongSize",
     "adopt",
+    "chained",
     "connect",
 ]

@@ -173,6 +173,21 @@ class Declaration:
         return record | ({"build": dict(self.build)} if self.build else {})
 
 
+def chained(declarations: Sequence[Declaration]) -> Declaration:
+    """What implementations that work one after the other are together: another whenever one of them is."""
+    if len(declarations) == 1:
+        return declarations[0]
+    builds = [declared.build for declared in declarations]
+    keys = dict.fromkeys(key for build in builds for key in build)
+    return Declaration(
+        name="+".join(declared.name for declared in declarations),
+        version="+".join(declared.version for declared in declarations),
+        role="chain",
+        numeric_class=declarations[-1].numeric_class,
+        build={key: "+".join(build[key] for build in builds if key in build) for key in keys},
+    )
+
+
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "…"

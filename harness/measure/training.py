@@ -24,6 +24,10 @@ from .shuffled_labels import shuffle_labels
 
 BASE: Mapping[str, Any] = json.loads(Path(__file__).with_name("training.json").read_text(encoding="utf-8"))
 TIMEOUT_SECONDS = 900.0
+QUICK = "DynamicsEngine"
+"""The model that trains in no time, for what shows in any training."""
+
+QUICK_EPOCHS = 3
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,11 @@ def trained(trainer: Any, values: Mapping[str, Any], variant: str) -> dict[str, 
         _runs[key] = folder, trainer.train(values, folder, timeout=TIMEOUT_SECONDS)
     folder, metrics = _runs[key]
     return {name: Trained(name, folder, metrics.get("models", {}).get(name, {})) for name in values["models"]}
+
+
+def quick(trainer: Any) -> Trained:
+    """The run over `QUICK` alone that all share who need no more."""
+    return trained(trainer, config([QUICK], epochs=QUICK_EPOCHS), "quick")[QUICK]
 
 
 def temporary_folder() -> Path:

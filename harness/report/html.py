@@ -41,14 +41,14 @@ TONES = {
 MODELS_SHOWN = 12
 """Models whose errors stand on the page at once; the others open with one click."""
 
-SHOWN_APART = messages.PLACE | messages.PROCESS
+SHOWN_APART = messages.PLACE | messages.PROCESS | {"blame"}
 
 
-def render(run: Run) -> str:
-    """The whole page as text. Every value from the records is escaped, and the page may load nothing."""
+def environment() -> Any:
+    """What templates are rendered in: every value is escaped, and what controls instead of showing is visible."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -56,7 +56,7 @@ def render(run: Run) -> str:
         lstrip_blocks=True,
         finalize=lambda value: visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value,
     )
-    environment.filters |= {
+    made.filters |= {
         "glyph": GLYPHS.__getitem__,
         "tone": tone,
         "tone_of_standing": tone_of_standing,
@@ -71,14 +71,28 @@ def render(run: Run) -> str:
         "groupby_in_order": groupby_in_order,
         "syllables": syllables,
     }
+    return made
+
+
+def style() -> str:
+    """The style sheet of all pages."""
+    return (TEMPLATES / "report.css").read_text(encoding="utf-8")
+
+
+def render(run: Run) -> str:
+    """The whole page as text. Every value from the records is escaped, and the page may load nothing."""
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
-    return environment.get_template("report.html.j2").render(
-        run=run,
-        style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        **_judgement(run),
-        **_figures(run),
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            run=run,
+            style=style(),
+            script=script,
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            **_judgement(run),
+            **_figures(run),
+        )
     )
 
 
@@ -106,7 +120,8 @@ def syllables(verdict: Verdict) -> list[str]:
 
 def evidence_rows(evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(name, text) of all evidence that has no place of its own on the page."""
-    return [(name.replace("_", " "), shown(value)) for name, value in evidence.items() if name not in SHOWN_APART]
+    rows = [(name.replace("_", " "), shown(value)) for name, value in evidence.items() if name not in SHOWN_APART]
+    return [("blame", "\n".join(messages.blame_lines(evidence["blame"]))), *rows] if "blame" in evidence else rows
 
 
 def neighbour_table(evidence: Mapping[str, Any]) -> tuple[Sequence[str], list[Sequence[str]]]:

@@ -132,6 +132,15 @@ def lstm(inputs: int, size: int, seed: int = 2) -> dict[str, Any]:
     return {"type": "lstm", "shape": [None, None, size], "weights": weights}
 
 
+def conv1d(
+    random: np.random.Generator, inputs: int, outputs: int, kernel_size: int, dilation: int = 1, groups: int = 1
+) -> dict[str, Any]:
+    shapes = (kernel_size, inputs // groups, outputs), (outputs,)
+    weights = [random.uniform(-1, 1, shape).astype(np.float32).tolist() for shape in shapes]
+    further = {"kernel_size": [kernel_size], "dilation": dilation, "groups": groups, "activation": ""}
+    return {"type": "conv1d", "shape": [None, None, outputs], "weights": weights, **further}
+
+
 def model(inputs: int, *layers: dict[str, Any]) -> dict[str, Any]:
     return {"in_shape": [None, None, inputs], "layers": list(layers)}
 

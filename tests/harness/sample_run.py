@@ -24,6 +24,7 @@ ROLE_NAMES = {
     "exporter": ("reference-exporter",),
     "trainer": ("reference-trainer",),
     "pipeline": ("live",),
+    "chain": ("reference-exporter+rtneural-stl", "reference-exporter+mine"),
 }
 PLACE = {
     "first_bad_frame": 1,

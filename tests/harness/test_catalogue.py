@@ -6,7 +6,7 @@ from rtconform.harness import catalogue
 from rtconform.harness.faulty import matrix
 from rtconform.harness.paths import CONFORMANCE
 
-NAMED = re.compile(r'"((?:NUM|RUN|LDR|RT|LAT|MEM|EXP|TRN|PIP)-[A-Z-]+)"')
+NAMED = re.compile(r'"((?:CHN|NUM|RUN|LDR|RT|LAT|MEM|EXP|TRN|PIP)-[A-Z-]+)"')
 
 
 def named_by_tests():

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from . import raw_host
-from .raw_host import FAULTY, NATIVE, dense, lstm, model, noise, recurrent_model, written
+from .raw_host import FAULTY, NATIVE, conv1d, dense, lstm, model, noise, recurrent_model, written
 
 if NATIVE is None:
     pytest.skip("the native module is not built", allow_module_level=True)
 
 from rtconform.harness import _native
+from rtconform.harness.rtneural_json import budget, first_passing_class, read
 
 LIBRARY = _native.Library(str(FAULTY))
 
@@ -30,6 +31,7 @@ CHANGES_OUTPUTS = {
     "run-one-frame-late",
     "run-output-zero-only",
     "run-fast-tanh",
+    "imp-declares-weaker-class",
 }
 
 
@@ -47,6 +49,7 @@ def with_weights(layer: int, array: int, change: Any) -> dict[str, Any]:
     return file
 
 
+KERNEL = conv1d(np.random.default_rng(2), 3, 4, 2)
 LEAKY = {"type": "leaky", "shape": [2], "weights": []}
 MALFORMED: dict[str, tuple[dict[str, Any] | str, str, str]] = {
     "empty": ("", "parse", ""),
@@ -67,6 +70,14 @@ MALFORMED: dict[str, tuple[dict[str, Any] | str, str, str]] = {
     "short bias": (with_weights(0, 2, lambda b: b[:-1]), "validate", "$.layers[0].weights[2]"),
     "long bias": (with_weights(0, 2, lambda b: b + b), "validate", "$.layers[0].weights[2]"),
     "boolean": (with_weights(1, 1, lambda b: [True, *b[1:]]), "validate", "$.layers[1].weights[1][0]"),
+    "short kernel": (model(3, KERNEL | {"kernel_size": [3]}), "validate", "$.layers[0].weights[0]"),
+    "groups that divide nothing": (model(3, KERNEL | {"groups": 2}), "validate", "$.layers[0].groups"),
+    "a history beyond all bounds": (
+        model(3, KERNEL | {"kernel_size": 60000, "dilation": 60000}),
+        "validate",
+        "$.layers[0].dilation",
+    ),
+    "no dilation": (model(3, {key: KERNEL[key] for key in KERNEL if key != "dilation"}), "validate", "$.layers[0]"),
     "activation of another size": (
         model(3, {"type": "activation", "shape": [2], "weights": [], "activation": "tanh"}),
         "validate",
@@ -200,6 +211,35 @@ def test_softmax_overflows_at_large_logits_only(tmp_path: Path) -> None:
         path = written(tmp_path / "softmax.json", model(3, dense(3, 6, "softmax", gain)))
         assert np.isfinite(prepared("good-native", path).process(noise(9, 3))).all()
         assert np.isfinite(prepared("run-softmax-overflow", path).process(noise(9, 3))).all() == fine
+
+
+@pytest.mark.parametrize("options", [{}, {"dilation": 3}, {"groups": 2}, {"dilation": 2, "groups": 2}], ids=str)
+def test_a_convolution_is_that_of_the_format(tmp_path: Path, options: dict[str, int]) -> None:
+    """Against the oracle, in blocks and after a reset; one loader's dilation is the next, which 1 × 1 kernels hide."""
+    random = np.random.default_rng(3)
+    for kernel_size in (1, 3):
+        file = model(4, conv1d(random, 4, 6, kernel_size, **options))
+        path, frames = written(tmp_path / f"{kernel_size}.json", file), noise(43, 4)
+        expected = budget(read(path), frames)
+        honest, shifted = (outputs(name, path, frames) for name in ("good-native", "run-dilation-off-by-one"))
+        assert all(expected.judge(run).ok for run in honest)
+        assert np.array_equal(honest[0], shifted[0]) == (kernel_size == 1)
+        file["layers"][0]["dilation"] += 1
+        assert np.array_equal(shifted[0], outputs("good-native", written(path, file), frames)[0])
+
+
+def test_what_hides_behind_a_weaker_class_is_right_but_for_its_gates(tmp_path: Path) -> None:
+    """imp-declares-weaker-class is an 8-bit loader as it says, and no class passes its LSTM."""
+    declared = {loader["name"]: loader["numeric_class"] for loader in LIBRARY.loaders()}
+    assert declared["imp-declares-weaker-class"] == "i8"
+    random, frames = np.random.default_rng(4), noise(43, 3)
+    right = written(tmp_path / "right.json", model(3, conv1d(random, 3, 5, 3), dense(5, 4, "tanh")))
+    wrong = written(tmp_path / "wrong.json", recurrent_model())
+    passing = [
+        first_passing_class(read(path), frames, outputs("imp-declares-weaker-class", path, frames)[0])
+        for path in (right, wrong)
+    ]
+    assert passing == ["i8", None]
 
 
 def test_two_instances_share_state_in_one_loader(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class TestConversation:
             "version": "1.0",
             "role": "loader",
             "numeric_class": "f32",
-            "layer_types": ["dense", "time-distributed-dense", "lstm", "activation"],
+            "layer_types": ["dense", "time-distributed-dense", "lstm", "conv1d", "activation"],
             "features": ["measure"],
         }
 

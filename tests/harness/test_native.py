@@ -41,7 +41,7 @@ class TestLibrary:
             "version": "1.0",
             "role": "loader",
             "numeric_class": "f32",
-            "layer_types": ["dense", "time-distributed-dense", "lstm", "activation"],
+            "layer_types": ["dense", "time-distributed-dense", "lstm", "conv1d", "activation"],
             "features": [],
         }
         assert [loader["index"] for loader in loaders] == list(range(len(loaders)))

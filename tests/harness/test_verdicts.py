@@ -29,6 +29,13 @@ def test_worst_outcome_decides_the_exit_code(verdicts, code):
     assert exit_code(outcomes(*verdicts)) is code
 
 
+def test_a_chain_may_have_nothing_in_common():
+    """What its parts don't declare together is no fault of any of them; a run of nothing else judges nothing."""
+    chain = [Outcome(Verdict.SKIP, "MUST", "chain", "mine+yours", is_chain=True)]
+    assert exit_code([*outcomes(Verdict.PASS), *chain]) is ExitCode.OK
+    assert exit_code(chain) is ExitCode.UNEXPECTED
+
+
 def test_a_should_that_fails_does_not_turn_the_run_red():
     """It is reported and gates nothing."""
     assert exit_code([*outcomes(Verdict.PASS), *outcomes(Verdict.FAIL, level="SHOULD")]) is ExitCode.OK

@@ -21,6 +21,7 @@
     X(last_key_wins,        "ldr-last-key-wins")         \
     X(ignores_keys,         "ldr-ignores-keys")          \
     X(wrong_phase,          "ldr-wrong-phase")           \
+    X(hides_in_i8,          "imp-declares-weaker-class") \
     X(half_loaded,          "ldr-half-loaded")           \
     X(returns_true,         "ldr-returns-true")          \
     X(refuses_keras,        "ldr-refuses-keras")         \
@@ -40,6 +41,7 @@
     X(output_zero_only,     "run-output-zero-only")      \
     X(softmax_overflow,     "run-softmax-overflow")      \
     X(fast_tanh,            "run-fast-tanh")             \
+    X(dilation_off_by_one,  "run-dilation-off-by-one")   \
     X(alloc_first_block,    "rt-alloc-first-block")      \
     X(alloc_each_block,     "rt-alloc-each-block")       \
     X(locks,                "rt-lock")                   \

@@ -84,6 +84,7 @@ public:
         add_product(spec_.kernel, in, spec_.in, gates_.data(), 4 * size, fault_);
         add_product(spec_.recurrent, state_->h.data(), size, gates_.data(), 4 * size, fault_);
         const float *i = gates_.data(), *f = i + size, *g = f + size, *o = g + size;
+        if (fault_ == Fault::hides_in_i8) std::swap(g, o);
         for (std::size_t k = 0; k < size; ++k) {
             float& c = state_->c[k];
             c = sigmoid(f[k]) * c + sigmoid(i[k]) * tanh_of(g[k], fault_);
@@ -101,6 +102,40 @@ private:
     const Fault fault_;
     std::vector<float> gates_;
     std::shared_ptr<LstmState> state_;
+};
+
+class Conv1d : public Layer {
+public:
+    Conv1d(LayerSpec spec, Fault fault)
+        : spec_(std::move(spec)),
+          fault_(fault),
+          dilation_(spec_.dilation + (fault == Fault::dilation_off_by_one ? 1 : 0)),
+          past_(((spec_.kernel_size - 1) * dilation_ + 1) * spec_.in) {}
+
+    void run(const float* in, float* out) override {
+        const std::size_t frames = past_.size() / spec_.in, per_group = spec_.in / spec_.groups;
+        newest_ = (newest_ + 1) % frames;
+        std::copy_n(in, spec_.in, past_.begin() + newest_ * spec_.in);
+        std::copy(spec_.bias.begin(), spec_.bias.end(), out);
+        const float* row = spec_.kernel.data();
+        for (std::size_t k = 0; k < spec_.kernel_size; ++k) {
+            const std::size_t age = (spec_.kernel_size - 1 - k) * dilation_;
+            const float* x = past_.data() + (newest_ + frames - age) % frames * spec_.in;
+            for (std::size_t c = 0; c < per_group; ++c, row += spec_.out)
+                for (std::size_t o = 0; o < spec_.out; ++o)
+                    out[o] += x[o / (spec_.out / spec_.groups) * per_group + c] * row[o];
+        }
+        activate(spec_.activation, out, spec_.out, fault_);
+    }
+
+    void reset() override { std::fill(past_.begin(), past_.end(), 0.0f); }
+
+private:
+    const LayerSpec spec_;
+    const Fault fault_;
+    const std::size_t dilation_;
+    std::vector<float> past_;  // a ring of frames
+    std::size_t newest_ = 0;
 };
 
 class ActivationLayer : public Layer {
@@ -125,6 +160,7 @@ std::unique_ptr<Layer> make_layer(LayerSpec spec, std::size_t index, Fault fault
     switch (spec.kind) {
         case LayerKind::dense: return std::make_unique<Dense>(std::move(spec), fault);
         case LayerKind::lstm: return std::make_unique<Lstm>(std::move(spec), index, fault);
+        case LayerKind::conv1d: return std::make_unique<Conv1d>(std::move(spec), fault);
         case LayerKind::activation: break;
     }
     return std::make_unique<ActivationLayer>(spec, fault);

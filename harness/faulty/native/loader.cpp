@@ -11,7 +11,7 @@
 namespace rtc_faulty {
 namespace {
 
-const char* const layer_types[] = {"dense", "time-distributed-dense", "lstm", "activation", nullptr};
+const char* const layer_types[] = {"dense", "time-distributed-dense", "lstm", "conv1d", "activation", nullptr};
 const char* const no_layer_types[] = {nullptr};
 // For ldr-half-loaded: what a failed load leaves behind.
 bool last_load_failed = false;
@@ -78,7 +78,9 @@ rtc_status load(Fault fault, const char* path, rtc_model** model, rtc_error* err
 }
 
 rtc_loader make_loader(Fault fault, const char* name, decltype(rtc_loader::load) load) {
-    const char* const numeric_class = fault == Fault::declares_unknown ? "f31" : "f32";
+    const char* const numeric_class = fault == Fault::declares_unknown ? "f31"
+                                      : fault == Fault::hides_in_i8    ? "i8"
+                                                                       : "f32";
     const char* const* const declared = fault == Fault::declares_nothing ? no_layer_types : layer_types;
     return {RTC_ABI_VERSION, name,       "1.0",       numeric_class, declared, load,     prepare,
             unload,          input_size, output_size, reset,         process,  extension};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -15,6 +16,8 @@ namespace {
 [[noreturn]] void invalid(const std::string& path, const std::string& message) {
     throw ReadError(RTC_PHASE_VALIDATE, path, message);
 }
+
+constexpr std::size_t longest_history = 1 << 20;
 
 std::string at(const std::string& path, std::size_t index) { return path + "[" + std::to_string(index) + "]"; }
 
@@ -162,6 +165,43 @@ LayerSpec read_lstm(const Json& layer, std::size_t in, std::size_t out, const st
     return spec;
 }
 
+// Alone, or as Keras writes it the last entry of a list.
+std::size_t whole_number(const Json& layer, const std::string& path, const char* name) {
+    const Json& value = member(layer, path, name);
+    return extent(value.is_array() && !value.empty() ? value.back() : value, path + "." + name);
+}
+
+LayerSpec read_conv1d(const Json& layer, std::size_t in, std::size_t out, const std::string& path, Fault fault) {
+    const std::string weights = path + ".weights";
+    const Json& arrays = member(layer, path, "weights");
+    expect_length(arrays, 2, weights);
+    LayerSpec spec{LayerKind::conv1d, in, out, {}, {}, {}, read_activation(layer, path, fault)};
+    spec.kernel_size = whole_number(layer, path, "kernel_size");
+    spec.dilation = whole_number(layer, path, "dilation");
+    if (layer.contains("groups")) spec.groups = extent(layer["groups"], path + ".groups");
+    if (in % spec.groups != 0 || out % spec.groups != 0) invalid(path + ".groups", "expected a divisor of both sizes");
+    if ((spec.kernel_size - 1) * spec.dilation > longest_history) invalid(path + ".dilation", "too long a history");
+    const std::string kernel = at(weights, 0);
+    expect_length(arrays[0], spec.kernel_size, kernel);
+    for (std::size_t k = 0; k < spec.kernel_size; ++k) {
+        const auto tap = read_matrix(arrays[0][k], in / spec.groups, out, at(kernel, k), fault);
+        spec.kernel.insert(spec.kernel.end(), tap.begin(), tap.end());
+    }
+    spec.bias = read_vector(arrays[1], out, at(weights, 1), fault);
+    return spec;
+}
+
+// A symmetric scale per output channel, to the nearest of 255 steps, ties to even: what the class i8 says.
+void round_to_int8(std::vector<float>& kernel, std::size_t width) {
+    for (std::size_t column = 0; column < width; ++column) {
+        float largest = 0.0f;
+        for (std::size_t i = column; i < kernel.size(); i += width) largest = std::max(largest, std::abs(kernel[i]));
+        const float scale = largest > 0.0f ? largest / 127.0f : 1.0f;
+        for (std::size_t i = column; i < kernel.size(); i += width)
+            kernel[i] = static_cast<float>(std::nearbyint(double{kernel[i]} / scale) * scale);
+    }
+}
+
 LayerSpec read_activation_layer(const Json& layer, std::size_t in, std::size_t out, const std::string& path,
                                 Fault fault) {
     expect_length(member(layer, path, "weights"), 0, path + ".weights");
@@ -212,12 +252,19 @@ ModelSpec read_model(const Json& file, Fault fault) {
             model.layers.push_back(read_dense(layers[i], size, out, path, fault));
         else if (type == "lstm")
             model.layers.push_back(read_lstm(layers[i], size, out, path, fault));
+        else if (type == "conv1d")
+            model.layers.push_back(read_conv1d(layers[i], size, out, path, fault));
         else if (type == "activation")
             model.layers.push_back(read_activation_layer(layers[i], size, out, path, fault));
         else if (fault != Fault::skips_unknown)
             invalid(path + ".type", "unknown layer type " + type.dump());
         else
             continue;
+        if (fault == Fault::hides_in_i8) {
+            LayerSpec& layer = model.layers.back();
+            round_to_int8(layer.kernel, layer.kind == LayerKind::lstm ? 4 * out : out);
+            round_to_int8(layer.recurrent, 4 * out);
+        }
         size = out;
     }
     return model;

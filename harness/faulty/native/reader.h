@@ -26,14 +26,16 @@ public:
 
 enum class Activation { none, tanh, relu, sigmoid, softmax, elu };
 
-enum class LayerKind { dense, lstm, activation };
+enum class LayerKind { dense, lstm, conv1d, activation };
 
-// Matrices are row-major as in the file: kernel [in][out] (an LSTM's [in][4H]), recurrent [H][4H].
+// Row-major as in the file: kernel [in][out] (an LSTM's [in][4H], a convolution's [K][in / groups][out]) and
+// recurrent [H][4H].
 struct LayerSpec {
     LayerKind kind;
     std::size_t in, out;
     std::vector<float> kernel, recurrent, bias;
     Activation activation = Activation::none;
+    std::size_t kernel_size = 1, dilation = 1, groups = 1;
 };
 
 struct ModelSpec {
