@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ class Config:
 
     Implementations are connection strings; `classes` are the conformance classes that gate (empty: all); `timeout_s`
     is the time for one answer of an implementation, `deadline_ms` for one step of all models, `memory_limit_bytes` the
-    live memory for all models together.
+    live memory for all models together. `shard` i/n is the i-th part of n of a run that several machines share.
     """
 
     loaders: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ class Config:
     memory_limit_bytes: int = 4 * 1024 * 1024
     profile: str = "ci"
     seed: int = 20_250_401
+    shard: str = "1/1"
     path: Path | None = None
 
     @property
@@ -53,6 +55,19 @@ class Config:
     @property
     def known_failures_path(self) -> Path | None:
         return None if self.known_failures is None else (self.folder / self.known_failures).resolve()
+
+    @property
+    def shard_index(self) -> int:
+        """Which of the parts this is, from 0."""
+        return int(self.shard.partition("/")[0]) - 1
+
+    @property
+    def shards(self) -> int:
+        return int(self.shard.partition("/")[2])
+
+    def share_of(self, count: int) -> int:
+        """How many of so many examples are this part's."""
+        return -(-count // self.shards)
 
     def implementations(self) -> Mapping[str, tuple[str, ...]]:
         """{role: connection strings}, roles without one included."""
@@ -125,6 +140,10 @@ def checked(config: Config, where: str) -> Config:
             raise InvalidConfig(f"{where}: {key}: expected a number above zero, found {value!r}")
     if isinstance(config.seed, bool) or not isinstance(config.seed, int) or config.seed < 0:
         raise InvalidConfig(f"{where}: seed: expected a whole number from zero on, found {config.seed!r}")
+    if not isinstance(config.shard, str) or not re.fullmatch(r"[1-9]\d{0,3}/[1-9]\d{0,3}", config.shard):
+        raise InvalidConfig(f"{where}: shard: expected i/n, such as 2/4, found {config.shard!r}")
+    if config.shard_index >= config.shards:
+        raise InvalidConfig(f"{where}: shard: expected one from 1/{config.shards} on, found {config.shard!r}")
     if config.profile not in PROFILES:
         raise InvalidConfig(f"{where}: profile: expected one of {', '.join(PROFILES)}, found {config.profile!r}")
     checked_classes(config.classes, f"{where}: classes")

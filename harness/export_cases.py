@@ -116,6 +116,11 @@ def of_five(name: str) -> ExportCase:
     return ExportCase(name.lower(), "make_stack", arguments, beyond_smoke=True)
 
 
+def of_parts(parts: list[list[Any]], seed: int) -> ExportCase:
+    """A chain of parts, as the strategy `module_parts` draws them."""
+    return ExportCase("drawn", "make_parts", {"parts": parts, "seed": seed})
+
+
 def expressible() -> list[ExportCase]:
     """Small modules of every kind, and the five reference models."""
     return [*map(of_zoo, EXPRESSIBLE_NAMES), *map(of_five, five_models.specs())]

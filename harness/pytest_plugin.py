@@ -29,6 +29,7 @@ OPTIONS = (
     ("known-failures", "store", "the known-failures file"),
     ("profile", "store", "smoke, ci or nightly"),
     ("seed", "store", "the seed of all randomness"),
+    ("shard", "store", "i/n: the i-th of n parts of the run"),
     ("only", "append", "just this item, by its whole name"),
     ("config", "store", "the settings file"),
     ("out", "store", "the folder for the record stream and the reports"),
@@ -60,6 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "requirement(id): the requirement that a test checks")
     config.addinivalue_line("markers", "xdist_group(name): items that pytest-xdist keeps together")
     config.addinivalue_line("markers", "shares(parameter): items with the same value of it share what they compute")
+    config.addinivalue_line("markers", "drawn: every part of a divided run has it, with examples of its own")
     config.addinivalue_line("markers", "models(group): the stored models of a test: five, small or stored")
     for name in catalogue.TIMED_CLASSES:
         config.addinivalue_line("markers", f"{name}: the timed class {name}")

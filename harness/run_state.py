@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
+from zlib import crc32
 
 import pytest
 
@@ -107,6 +108,7 @@ class RunState:
             known_failures=str((here / option("known-failures")).resolve()) if option("known-failures") else None,
             profile=option("profile"),
             seed=int(option("seed")) if option("seed") else None,
+            shard=option("shard"),
         )
         marks = pytest_config.option.markexpr or ""
         out = (here / (option("out") or DEFAULT_OUT)).resolve()
@@ -143,6 +145,11 @@ class RunState:
         if self.only:
             return item.name in self.only
         requirement = catalogue.load()[marker.args[0]]
+        if (
+            not item.get_closest_marker("drawn")
+            and crc32(item.name.encode()) % self.config.shards != self.config.shard_index
+        ):
+            return False
         if requirement.is_timed and not self.timed:
             return False
         if self.config.profile == "smoke" and any(
@@ -234,6 +241,7 @@ class RunState:
             "known-failures": self.config.known_failures_path,
             "config": self.config.path,
             "seed": self.config.seed,
+            "shard": self.config.shard if self.config.shards > 1 else None,
             "profile": self.config.profile,
             "out": Path(tempfile.gettempdir()) / f"rtconform-again-{getpass.getuser()}",
         }

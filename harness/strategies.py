@@ -6,15 +6,15 @@
     @given(rtc.models(layer_types=["dense", "gru"]))
     def test_my_reader(model): ...
 
-Structure is drawn choice by choice, so that a failure shrinks to few, narrow layers; numbers come from one seed, which
-takes a thousandth of the time that drawing each would. Nothing hides a mistake: weights are large enough for gates to
-close, no two biases are equal, batch norms have statistics of their own.
+Structure is drawn as bytes, one per choice, so that a failure shrinks to few, narrow layers; numbers come from one
+seed. Drawn one by one they would take a hundred times as long, and Hypothesis copies parts of what it has drawn in one
+place to others, which makes models more alike. Nothing hides a mistake: weights are large enough for gates to close, no
+two biases are equal, batch norms have statistics of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ def models(
     *,
     layer_types: Sequence[str] = g.LAYER_TYPES,
     min_layers: int = 1,
-    max_layers: int = 3,
+    max_layers: int = 4,
     widths: Sequence[int] = WIDTHS,
 ) -> st.SearchStrategy[Model]:
     """Valid models of min_layers to max_layers layers, each of one of the types, with sizes from widths.
@@ -51,7 +51,8 @@ def models(
         raise InvalidArgument(f"min_layers={min_layers!r} and max_layers={max_layers!r}: expected 1 ≤ min ≤ max")
     if not widths or not all(isinstance(width, int) and 1 <= width <= g.MAX_SIZE for width in widths):
         raise InvalidArgument(f"widths={list(widths)!r}: expected whole numbers from 1 to {g.MAX_SIZE}")
-    return _models(tuple(layer_types), min_layers, max_layers, tuple(widths))
+    counts = tuple(range(min_layers, max_layers + 1))
+    return st.builds(_model, _bytes(), seeds(), st.just(tuple(layer_types)), st.just(counts), st.just(tuple(widths)))
 
 
 def signals(channels: int, *, lengths: Sequence[int] = LENGTHS) -> st.SearchStrategy[np.ndarray]:
@@ -65,17 +66,36 @@ def signals(channels: int, *, lengths: Sequence[int] = LENGTHS) -> st.SearchStra
     return st.builds(_signal, st.just(channels), st.sampled_from(sorted(lengths)), st.sampled_from(_SIGNALS), seeds())
 
 
-def block_schedules(frames: int, *, longest: int = 4096) -> st.SearchStrategy[tuple[int, ...]]:
-    """How so many frames are cut into blocks of 0 to longest: lengths that are used in turn until the frames end.
+def block_schedules(frames: int, *, shortest: int = 1, longest: int = 4096) -> st.SearchStrategy[tuple[int, ...]]:
+    """How so many frames are cut into blocks of shortest to longest: lengths that are used in turn until they end.
 
     Ones, primes, powers of two, 334, the whole, and mixtures with blocks of no frames. Raises InvalidArgument.
     """
-    if not isinstance(frames, int) or frames < 1 or longest < 1:
-        raise InvalidArgument(f"frames={frames!r}, longest={longest!r}: expected whole numbers of at least 1")
-    usual = tuple(length for length in (1, 2, 3, 7, 13, 31, 64, 128, 257, 334, frames) if length <= longest)
+    if not isinstance(frames, int) or frames < 1 or not 1 <= shortest <= longest:
+        expected = "at least one frame, and 1 ≤ shortest ≤ longest"
+        raise InvalidArgument(f"frames={frames!r}, shortest={shortest!r}, longest={longest!r}: expected {expected}")
+    usual = (1, 2, 3, 7, 13, 31, 64, 128, 257, 334, frames)
+    usual = tuple(length for length in usual if shortest <= length <= longest) or (longest,)
     alone = st.sampled_from(usual).map(lambda length: (length,))
     mixed = st.lists(st.sampled_from((0, *usual)), min_size=2, max_size=6).filter(any).map(tuple)
     return alone | mixed
+
+
+def module_parts(
+    *, max_parts: int = 4, widths: Sequence[int] = (1, 2, 3, 4, 5, 7, 8)
+) -> st.SearchStrategy[list[list[Any]]]:
+    """Chains of torch modules for exporters, as `make_parts` of the zoo of modules takes them: [["LSTM", 3, 5, 2], …].
+
+    The first part has weights, so that its input size is known. Raises InvalidArgument.
+    """
+    if max_parts < 1 or not widths or min(widths) < 1:
+        raise InvalidArgument(f"max_parts={max_parts!r}, widths={list(widths)!r}: expected sizes of at least 1")
+    return st.builds(_module_parts, _bytes(), st.just(max_parts), st.just(tuple(widths)))
+
+
+def one_of(choices: Sequence[Any]) -> st.SearchStrategy[Any]:
+    """One of the choices; the first is the simplest. Raises InvalidArgument if there are none."""
+    return st.sampled_from(choices)
 
 
 def seeds() -> st.SearchStrategy[int]:
@@ -83,20 +103,38 @@ def seeds() -> st.SearchStrategy[int]:
     return st.integers(0, MAX_SEED)
 
 
-@dataclass
-class _Drawing:
-    """What one model is drawn with: Hypothesis' draw for its structure, a generator for its numbers."""
+_MOST_CHOICES = 64
 
-    draw: Callable[[st.SearchStrategy], Any]
-    random: np.random.Generator
-    widths: tuple[int, ...]
-    gain: float
+
+def _bytes() -> st.SearchStrategy[bytes]:
+    return st.binary(min_size=_MOST_CHOICES, max_size=_MOST_CHOICES)
+
+
+class _Choices:
+    """Choices by one byte each; without bytes, the first of the choices, which has to be the simplest."""
+
+    def __init__(self, data: bytes) -> None:
+        self._bytes = iter(data)
 
     def choose(self, choices: Sequence[Any]) -> Any:
-        return self.draw(st.sampled_from(choices))
+        return choices[next(self._bytes, 0) % len(choices)]
+
+
+class _Drawing(_Choices):
+    """What one model is made of: choices for its structure, a generator for its numbers."""
+
+    def __init__(self, data: bytes, seed: int, widths: tuple[int, ...]) -> None:
+        super().__init__(data)
+        self.random = np.random.default_rng(seed)
+        self.gain = self.choose((1.0, 2.0, 3.0))
+        self._widths = widths
 
     def width(self) -> int:
-        return self.choose(self.widths)
+        return self.choose(self._widths)
+
+    def hidden(self) -> int:
+        """A width, the smallest more often: a recurrent kernel [1][4] has no rows to mistake for columns."""
+        return self.choose((*self._widths, min(self._widths)))
 
     def even(self, *shape: int, fan_in: int) -> np.ndarray:
         """Numbers in ±gain/√fan_in; even, and therefore no two the same."""
@@ -108,15 +146,13 @@ class _Drawing:
         return self.choose([name for name in ("", *g.ACTIVATIONS) if size > 1 or name != "softmax"])
 
 
-@st.composite
-def _models(
-    draw: Callable[[st.SearchStrategy], Any], layer_types: tuple[str, ...], fewest: int, most: int, widths: tuple[int]
+def _model(
+    data: bytes, seed: int, layer_types: tuple[str, ...], counts: tuple[int, ...], widths: tuple[int, ...]
 ) -> Model:
-    random = np.random.default_rng(draw(seeds()))
-    drawing = _Drawing(draw, random, widths, gain=draw(st.sampled_from((1.0, 2.0, 3.0))))
+    drawing = _Drawing(data, seed, widths)
     size = first = drawing.width()
     layers = []
-    for _ in range(draw(st.integers(fewest, most))):
+    for _ in range(drawing.choose(counts)):
         layers.append(_LAYERS[drawing.choose(layer_types)](drawing, size))
         size = layers[-1].output_size
     return Model(first, tuple(layers))
@@ -133,9 +169,9 @@ def _time_distributed(drawing: _Drawing, size: int) -> g.Layer:
 
 
 def _conv1d(drawing: _Drawing, size: int) -> g.Layer:
-    taps, dilation = drawing.choose((1, 2, 3, 4)), drawing.choose((1, 2, 3, 8))
-    groups = drawing.choose([n for n in (1, 2, 3, 4, 5) if size % n == 0])
-    out = groups * drawing.choose((1, 2, 3, 5))
+    taps, dilation = drawing.choose((3, 1, 2, 4)), drawing.choose((2, 1, 3, 8))
+    groups = drawing.choose(sorted({n for n in (1, 2, 3, 4, 5, size) if size % n == 0}))
+    out = groups * drawing.choose((1, 2, 3) if groups <= 5 else (1,))
     kernel = drawing.even(taps, size // groups, out, fan_in=taps * size // groups)
     return g.Conv1d(kernel, drawing.even(out, fan_in=1), dilation, groups, drawing.activation(out))
 
@@ -154,19 +190,19 @@ def _conv2d(drawing: _Drawing, size: int) -> g.Layer:
 
 
 def _gru(drawing: _Drawing, size: int) -> g.Layer:
-    hidden = drawing.width()
+    hidden = drawing.hidden()
     shapes_of = ((size, 3 * hidden), (hidden, 3 * hidden), (2, 3 * hidden))
     return g.Gru(*(drawing.even(*shape, fan_in=hidden) for shape in shapes_of))
 
 
 def _lstm(drawing: _Drawing, size: int) -> g.Layer:
-    hidden = drawing.width()
+    hidden = drawing.hidden()
     shapes_of = ((size, 4 * hidden), (hidden, 4 * hidden), (4 * hidden,))
     return g.Lstm(*(drawing.even(*shape, fan_in=hidden) for shape in shapes_of))
 
 
 def _prelu(drawing: _Drawing, size: int) -> g.Layer:
-    count = drawing.choose((size, 1))
+    count = drawing.choose((1, size))
     return g.Prelu(drawing.random.uniform(-0.5, 1.5, count).astype(np.float32), size)
 
 
@@ -202,6 +238,32 @@ _LAYERS: dict[str, Callable[[_Drawing, int], g.Layer]] = {
     "batchnorm2d": _batchnorm2d,
     "activation": _activation,
 }
+
+
+_WITH_WEIGHTS = ("Linear", "LSTM", "GRU", "Conv1d")
+_OF_ONE_SIZE = ("BatchNorm1d", "LeakyReLU", "Tanh", "ReLU", "Sigmoid", "ELU", "Softmax", "Dropout", "Identity")
+
+
+def _module_parts(data: bytes, most: int, widths: tuple[int, ...]) -> list[list[Any]]:
+    choose = _Choices(data).choose
+    size = choose(widths)
+    parts: list[list[Any]] = []
+    for place in range(choose(range(1, most + 1))):
+        kind = choose(_WITH_WEIGHTS if place == 0 else (*_WITH_WEIGHTS, *_OF_ONE_SIZE, "PReLU"))
+        if kind == "PReLU":
+            parts.append([kind, size, choose((size, 1))])
+        elif kind in _OF_ONE_SIZE:
+            parts.append([kind, size])
+        elif kind == "Conv1d":
+            groups = choose([n for n in (1, 2, 3) if size % n == 0])
+            out = groups * choose((1, 2, 3))
+            parts.append([kind, size, out, choose((1, 2, 3)), choose((1, 2)), groups])
+            size = out
+        else:
+            out = choose(widths)
+            parts.append([kind, size, out, *([choose((1, 2))] if kind != "Linear" else [])])
+            size = out
+    return parts
 
 
 def _signal(channels: int, frames: int, kind: str, seed: int) -> np.ndarray:

@@ -36,6 +36,7 @@ def run(
     known_failures: Annotated[str | None, typer.Option(help="Your known-failures file.")] = None,
     profile: Annotated[str | None, typer.Option(help="smoke, ci or nightly.")] = None,
     seed: Annotated[int | None, typer.Option(help="The seed of all randomness.")] = None,
+    shard: Annotated[str | None, typer.Option(help="i/n: the i-th of n parts of the run, for n machines.")] = None,
     config: Annotated[str | None, typer.Option(help="Settings file: rtconform.toml or pyproject.toml.")] = None,
     out: Annotated[str | None, typer.Option(help="Folder for the records and reports.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes for all but the timed classes, which follow alone.")] = 1,
@@ -53,6 +54,7 @@ def run(
         "known-failures": known_failures,
         "profile": profile,
         "seed": seed,
+        "shard": shard,
         "config": config,
         "out": out,
     }

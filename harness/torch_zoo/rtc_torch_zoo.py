@@ -201,6 +201,31 @@ def make_stack(layers, seed=0):
     return module.eval()
 
 
+PARTS = {
+    "Linear": nn.Linear,
+    "LSTM": lambda size, hidden, layers: nn.LSTM(size, hidden, num_layers=layers, batch_first=True),
+    "GRU": lambda size, hidden, layers: nn.GRU(size, hidden, num_layers=layers, batch_first=True),
+    "Conv1d": lambda size, out, taps, dilation, groups: OverTime(Causal(size, out, taps, dilation, groups=groups)),
+    "BatchNorm1d": lambda size: OverTime(nn.BatchNorm1d(size)),
+    "PReLU": lambda size, alphas: OverTime(nn.PReLU(alphas)),
+    "LeakyReLU": lambda size: nn.LeakyReLU(0.2),
+    "Tanh": lambda size: nn.Tanh(),
+    "ReLU": lambda size: nn.ReLU(),
+    "Sigmoid": lambda size: nn.Sigmoid(),
+    "ELU": lambda size: nn.ELU(),
+    "Softmax": lambda size: softmax(),
+    "Dropout": lambda size: nn.Dropout(0.5),
+    "Identity": lambda size: nn.Identity(),
+}
+
+
+def make_parts(parts, seed=0):
+    """A chain of parts, each a name of PARTS and its sizes, with seeded weights, in eval mode."""
+    module = chain(*(PARTS[kind](*sizes) for kind, *sizes in parts))
+    draw_weights(module, seed)
+    return module.eval()
+
+
 def draw_weights(module, seed):
     """Uniform weights of ±3/√fan-in and biases of ±1: large enough that every gate and every bias is heard.
 

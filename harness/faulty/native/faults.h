@@ -22,6 +22,7 @@
     X(ignores_keys,         "ldr-ignores-keys")          \
     X(wrong_phase,          "ldr-wrong-phase")           \
     X(hides_in_i8,          "imp-declares-weaker-class") \
+    X(caches_by_path,       "ldr-caches-by-path")        \
     X(half_loaded,          "ldr-half-loaded")           \
     X(returns_true,         "ldr-returns-true")          \
     X(refuses_keras,        "ldr-refuses-keras")         \
