@@ -26,7 +26,7 @@ REJECTIONS = (
     "LDR-REJECT-DUPLICATE",
     "LDR-REJECT-LOST-KEY",
 )
-MUTATED_FILES = {"smoke": 100, "ci": 400, "nightly": 20_000}
+MUTATED_FILES = {"smoke": 40, "ci": 400, "nightly": 20_000}
 
 
 def skip_undeclared(loader, layer_types):
