@@ -137,7 +137,8 @@ LayerSpec read_lstm(const Json& layer, std::size_t in, std::size_t out, const st
     const std::string weights = path + ".weights";
     const Json& arrays = member(layer, path, "weights");
     expect_length(arrays, 3, weights);
-    if (fault == Fault::refuses_keras && layer.value("activation", "") != "")
+    const std::string own = layer.value("activation", "");
+    if (!own.empty() && (own != "tanh" || fault == Fault::refuses_keras))
         invalid(path + ".activation", "expected none on an lstm");
     LayerSpec spec{LayerKind::lstm, in, out, {}, {}, {}, Activation::none};
     spec.kernel = read_matrix(arrays[0], in, 4 * out, at(weights, 0), fault);
