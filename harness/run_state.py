@@ -80,7 +80,7 @@ class RunState:
         self.finished = False
         self.lost_process = False
         self.failed_items = 0
-        self.named = selection.short_names(config.implementations())
+        self.named = dict(selection.short_names(config.implementations()))
         self.user_cases = selection.user_cases(config.models_path) if config.models_path else None
         self.known = known_failures.load(config.known_failures_path)
         self._connected: dict[str, Implementation | Exception] = {}
@@ -184,6 +184,11 @@ class RunState:
             except Exception as error:
                 self._connected[name] = error
         return self._connected[name]
+
+    def reconnect(self, role: str, name: str, connection: str) -> None:
+        """From now on, another implementation stands behind a name."""
+        self.named[role] = {**self.named[role], name: connection}
+        self._connected.pop(name, None)
 
     def result(self, item: pytest.Item, call: pytest.CallInfo) -> dict[str, Any]:
         """The result record of an item whose test has ended."""

@@ -25,8 +25,9 @@ def outputs(module: Any, frames: np.ndarray) -> np.ndarray:
     """The outputs `[T', out]` of a module over frames `[T, in]` in float64, weights as in float32.
 
     T' is smaller than T where convolutions without padding have no output for the first frames. Tried are [B, T, in]
-    ([T, B, in] if the module's recurrent parts aren't batch_first), [B, in, T], and for 2D convolutions
-    [B, filters, T, features], of which a frame is [features][filters]. Raises what forward() raises for the first.
+    ([T, B, in] if the module's recurrent parts aren't batch_first), [B, in, T], the same without B, and for 2D
+    convolutions [B, filters, T, features], of which a frame is [features][filters]. Raises what forward()
+    raises for the first.
     """
     import torch
 
@@ -64,3 +65,5 @@ def _layouts(module: Any, width: int) -> Iterator[Layout]:
         yield lambda frames: frames[:, None], lambda made: made[:, 0]
     yield lambda frames: frames[None], lambda made: made[0]
     yield lambda frames: frames.T[None], lambda made: made[0].T
+    yield lambda frames: frames, lambda made: made
+    yield lambda frames: frames.T, lambda made: made.T

@@ -54,12 +54,12 @@ class Weights:
     def prelu(self, size: int, shared: bool = False) -> g.Prelu:
         return g.Prelu(self.between(0.05, 0.95, 1 if shared else size), size)
 
-    def batchnorm(self, size: int, affine: bool = True) -> g.BatchNorm:
+    def batchnorm(self, size: int, affine: bool = True, epsilon: float = 1e-3) -> g.BatchNorm:
         gamma, beta = (self.between(0.5, 2.0, size), self.between(-1.0, 1.0, size)) if affine else (None, None)
         # One channel with a variance near epsilon shows an epsilon that is not the file's.
         variance = self.between(0.1, 3.0, size)
         variance[size // 2] = 1e-4
-        return g.BatchNorm(gamma, beta, self.between(-0.5, 0.5, size), variance, np.float32(1e-3))
+        return g.BatchNorm(gamma, beta, self.between(-0.5, 0.5, size), variance, np.float32(epsilon))
 
     def conv2d(
         self, features: int, inputs: int, outputs: int, taps: int, window: int, dilation: int, stride: int, padding: str
@@ -104,17 +104,27 @@ MODELS: dict[str, Callable[[Weights], tuple[g.Layer, ...]]] = {
         w.conv1d(5, 7, taps=2, dilation=5, activation="tanh"),
     ),
     "conv1d-groups": lambda w: (w.conv1d(6, 4, taps=3, dilation=2, groups=2),),
+    "conv1d-groups-wide": lambda w: (w.conv1d(6, 10, taps=2, dilation=3, groups=2, activation="relu"),),
     "conv2d": lambda w: (w.conv2d(7, 2, 3, taps=2, window=3, dilation=2, stride=1, padding="valid"),),
     "conv2d-same": lambda w: (w.conv2d(7, 1, 3, taps=3, window=4, dilation=1, stride=2, padding="same"),),
     # RTNeural reads behind a frame that has fewer features than the kernel.
     "conv2d-narrow": lambda w: (w.conv2d(1, 2, 3, taps=2, window=3, dilation=1, stride=1, padding="same"),),
+    "conv2d-strided": lambda w: (w.conv2d(9, 2, 3, taps=2, window=2, dilation=3, stride=3, padding="valid"),),
+    "conv2d-same-filters": lambda w: (w.conv2d(6, 2, 3, taps=2, window=5, dilation=2, stride=1, padding="same"),),
+    "conv2d-same-sparse": lambda w: (w.conv2d(7, 1, 2, taps=1, window=1, dilation=1, stride=3, padding="same"),),
+    "conv2d-one-feature": lambda w: (w.conv2d(3, 1, 2, taps=2, window=3, dilation=1, stride=1, padding="valid"),),
     "prelu": lambda w: (w.dense(3, 5), w.prelu(5)),
     "prelu-shared": lambda w: (w.dense(3, 5), w.prelu(5, shared=True)),
     "batchnorm": lambda w: (w.dense(3, 5), w.batchnorm(5)),
     "batchnorm-not-affine": lambda w: (w.dense(3, 5), w.batchnorm(5, affine=False)),
+    "batchnorm-epsilon-zero": lambda w: (w.dense(3, 5), w.batchnorm(5, epsilon=0.0)),
     "batchnorm2d": lambda w: (
         w.conv2d(5, 1, 3, taps=1, window=3, dilation=1, stride=1, padding="valid"),
         w.batchnorm2d(3, 3),
+    ),
+    "batchnorm2d-wide": lambda w: (
+        w.conv2d(6, 1, 3, taps=1, window=3, dilation=1, stride=1, padding="valid"),
+        w.batchnorm2d(4, 3),
     ),
     **{f"activation-{name}": _activation_behind_dense(name) for name in g.ACTIVATIONS},
 }
@@ -124,6 +134,21 @@ KERAS_MODELS: dict[str, Callable[[Weights], tuple[g.Layer, ...]]] = {
     "keras-lstm": lambda w: (w.dense(3, 5, "elu", "time-distributed-dense"), w.lstm(5, 7), w.dense(7, 2)),
     "keras-conv1d-gru": lambda w: (w.conv1d(3, 5, taps=3, dilation=2), w.gru(5, 4), w.dense(4, 3, "sigmoid")),
 }
+
+BARE_MODELS: dict[str, Callable[[Weights], tuple[g.Layer, ...]]] = {
+    "bare-dense-conv1d": lambda w: (w.dense(3, 5), w.conv1d(5, 4, taps=2), w.dense(4, 2, "tanh")),
+}
+
+
+def without_what_may_be_missing(text: str) -> str:
+    """The same model without the keys that have a default: an empty activation, a single group."""
+    document = json.loads(text)
+    for layer in document["layers"]:
+        if not layer.get("activation"):
+            layer.pop("activation", None)
+        if layer.get("groups") == 1:
+            del layer["groups"]
+    return json.dumps(document) + "\n"
 
 
 def as_keras_writes(text: str) -> str:
@@ -138,12 +163,14 @@ def as_keras_writes(text: str) -> str:
 
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, layers_of in {**MODELS, **KERAS_MODELS}.items():
+    everything = {**MODELS, **KERAS_MODELS, **BARE_MODELS}
+    for name, layers_of in everything.items():
         layers = layers_of(Weights(name))
         text = dumps(Model(layers[0].input_size, layers))
         text = as_keras_writes(text) if name in KERAS_MODELS else text
+        text = without_what_may_be_missing(text) if name in BARE_MODELS else text
         (FOLDER / f"{name}.json").write_text(text, encoding="utf-8")
-    print(f"{len(MODELS) + len(KERAS_MODELS)} models in {FOLDER}")
+    print(f"{len(everything)} models in {FOLDER}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from rtconform.harness import expected, export_cases, signals, torch_forward
 from rtconform.harness.implementations.errors import Refused
 from rtconform.harness.judging import RequirementFailed, check, check_outputs, check_refused
 from rtconform.harness.rtneural_json import InvalidModel, read
+from rtconform.harness.rtneural_json.grammar import LAYER_TYPES
 from rtconform.harness.selection import ModelCase
 
 FRAMES = 64
@@ -37,6 +38,15 @@ def read_back(path):
     except InvalidModel as error:
         faults = [str(fault) for fault in error.faults[:5]]
         raise RequirementFailed("the exported file is not valid RTNeural JSON", faults=faults) from error
+
+
+@pytest.mark.requirement("EXP-DECLARES")
+def test_declaration_names_layer_types_of_the_format(exporter):
+    """At least one, and none that the format lacks."""
+    declared = exporter.declaration.layer_types
+    unknown = sorted(set(declared) - set(LAYER_TYPES))
+    check(not unknown, f"RTNeural JSON has no layer types {', '.join(unknown)}", expected=", ".join(LAYER_TYPES))
+    check(bool(declared), "it declares no layer type", expected=", ".join(LAYER_TYPES))
 
 
 @pytest.mark.requirement("EXP-EXPRESSIBLE")

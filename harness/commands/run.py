@@ -88,22 +88,12 @@ def run_suite(options: dict[str, Any], pytest_arguments: Sequence[str] = (), job
     pytest refuses.
     """
     out = Path(options.get("out") or DEFAULT_OUT)
-    arguments = [
-        *("-c", str(CONFORMANCE / "pytest.ini"), "--rootdir", str(CONFORMANCE), "-p", PLUGIN),
-        *("-p", "no:hypothesispytest"),  # whose summary loads all of hypothesis, a quarter of a second
-        *("-q", "-rN", "--no-header", "--tb=short", "--rtc-timed"),
-    ]
-    for name, value in options.items():
-        for item in value if isinstance(value, (list, tuple)) else [value]:
-            if item is not None:
-                arguments.append(f"--rtc-{name}={item}")
-    environment = dict(os.environ)
+    arguments = ["--rtc-timed", *pytest_arguments]
     if jobs > 1:
         # A process that is lost ends the run, which has no verdict then; another one would lose the same item again.
         arguments += ["-n", str(jobs), "--dist", "loadgroup", "--max-worker-restart", "0"]
-        environment = {**ONE_THREAD, **environment}
     before = _written(out)
-    code = _wait([sys.executable, "-m", "pytest", *arguments, *pytest_arguments, str(CONFORMANCE)], environment)
+    code = start_pytest(options, arguments, one_thread=jobs > 1)
     if code in (INTERRUPTED, REFUSED):
         return int(ExitCode.USAGE)
     if code == NOTHING_COLLECTED:
@@ -121,6 +111,21 @@ def run_suite(options: dict[str, Any], pytest_arguments: Sequence[str] = (), job
         )
         return int(ExitCode.UNEXPECTED)
     return code
+
+
+def start_pytest(options: Mapping[str, Any], pytest_arguments: Sequence[str], *, one_thread: bool) -> int:
+    """Runs pytest on the suite and returns its exit code; `one_thread` holds for its arithmetic."""
+    arguments = [
+        *("-c", str(CONFORMANCE / "pytest.ini"), "--rootdir", str(CONFORMANCE), "-p", PLUGIN),
+        *("-p", "no:hypothesispytest"),  # whose summary loads all of hypothesis, a quarter of a second
+        *("-q", "-rN", "--no-header", "--tb=short"),
+    ]
+    for name, value in options.items():
+        for item in value if isinstance(value, (list, tuple)) else [value]:
+            if item is not None:
+                arguments.append(f"--rtc-{name}={item}")
+    environment = {**ONE_THREAD, **os.environ} if one_thread else dict(os.environ)
+    return _wait([sys.executable, "-m", "pytest", *arguments, *pytest_arguments, str(CONFORMANCE)], environment)
 
 
 def _wait(command: list[str], environment: Mapping[str, str]) -> int:

@@ -24,12 +24,17 @@ MEMORY_LIMIT_BYTES = 6 * 1024 * 1024
 
 def selftest(
     role: Annotated[list[str], typer.Option(help="Only this role; may be repeated.")] = [],  # noqa: B006
-    only: Annotated[list[str], typer.Option(help="Only this known-bad; may be repeated.")] = [],  # noqa: B006
+    only: Annotated[list[str], typer.Option(help="Only this known-bad, or mutant; may be repeated.")] = [],  # noqa: B006
     jobs: Annotated[int, typer.Option(help="Processes for what is not timed.")] = 2,
     latency: Annotated[bool, typer.Option(help="Try the latency class, which wants a quiet machine.")] = True,
+    mutants: Annotated[str, typer.Option(help="Only automatic mutants of the good ones: how many, or all.")] = "",
     out: Annotated[str, typer.Option(help="Folder for the records.")] = DEFAULT_OUT,
 ) -> None:
     """Checks that every known-bad is caught by what it declares, by nothing else, and that no good one is accused."""
+    if mutants:
+        from .selftest_mutants import try_mutants
+
+        raise typer.Exit(try_mutants(mutants, role, only, jobs, Path(out)))
     requirements = [r for r in catalogue.load().values() if latency or r.conformance_class != "latency"]
     in_scope = {r.id for r in requirements}
     entries = [e for e in kill_matrix.load() if e.is_good or in_scope.intersection(e.killed_by)]

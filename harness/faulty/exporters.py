@@ -298,6 +298,13 @@ class ExpActivationLinear(ToyExporter):
         super().activation(layers, name, part)
 
 
+class ExpDeclaresUnknown(ToyExporter):
+    @property
+    def declares(self) -> dict[str, Any]:
+        declared = super().declares
+        return declared | {"layer_types": [*declared["layer_types"], "linear"]}
+
+
 class ExpNotAtomic(ToyExporter):
     def export(self, module: Any, path: str) -> None:
         Path(path).write_text("{", encoding="utf-8")

@@ -33,11 +33,6 @@ class Case:
     changes: tuple[dict, ...]
     layer_types: tuple[str, ...]
 
-    @property
-    def beyond_smoke(self) -> bool:
-        """Whether the smoke profile leaves it out: what is no matter of dense, lstm and activation layers."""
-        return not {"dense", "lstm", "activation"}.issuperset(self.layer_types)
-
     def content(self) -> bytes:
         """The bytes of the file."""
         if not self.base:

@@ -160,9 +160,15 @@ def _check(module: nn.Module, text: bytes, layers: list[Layer], probes: list[Pro
             worst = int(np.nanargmax(error))
             frame, channel = divmod(int(places[worst]), tried.run.signal.channels)
             raise UnsupportedModule(
-                f"{describe('', module)}: its forward() gives {expected[worst]:.9g} at frame {frame}, output "
-                f"{channel}, its modules as a chain give {found[worst]:.9g}: something happens that no module shows"
+                f"{_suspects(module)}: forward() gives {expected[worst]:.9g} at frame {frame}, output {channel}, the "
+                f"modules as a chain give {found[worst]:.9g}: something happens that no module shows"
             )
+
+
+def _suspects(module: nn.Module) -> str:
+    """The modules that somebody has hooked into, since hooks leave no trace in a chain; the outermost if none is."""
+    hooked = [(n, m) for n, m in module.named_modules() if m._forward_hooks or m._forward_pre_hooks]  # noqa: SLF001
+    return ", ".join(describe(name, part) for name, part in hooked or [("", module)])
 
 
 def _shake(module: nn.Module) -> None:

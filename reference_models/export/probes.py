@@ -47,12 +47,14 @@ def _probed(module: nn.Module, widths: list[int], frames: int, loudness: float) 
     first_error: Exception | None = None
     for width in widths:
         for shape, axes in _layouts(module, width):
-            values = loudness * noise.standard_normal((_length(module, frames), *shape))
-            tensor, index = (_laid_out(array, axes) for array in (values, np.arange(values.size).reshape(values.shape)))
-            try:
-                with torch.no_grad():
-                    module(tensor)
-            except Exception as error:
+            reach, called = -1, sum(_reach(part) for part in _convolutions(module))
+            while called > reach:  # as long as one is called more often than was thought
+                reach = called
+                values = loudness * noise.standard_normal((_length(module, frames + reach), *shape))
+                numbers = np.arange(values.size).reshape(values.shape)
+                tensor, index = (_laid_out(array, axes) for array in (values, numbers))
+                error, called = _tried(module, tensor)
+            if error is not None:
                 first_error = first_error or error
                 continue
             signal = Signal(index, int(np.prod(shape)), len(values))
@@ -94,10 +96,33 @@ def _layouts_2d(module: nn.Module, features: int) -> Iterator[tuple[tuple[int, .
     yield (features,), (None, 0, 1)
 
 
+def _convolutions(module: nn.Module) -> list[nn.Conv1d | nn.Conv2d]:
+    return [part for part in module.modules() if isinstance(part, (nn.Conv1d, nn.Conv2d))]
+
+
+def _reach(convolution: nn.Conv1d | nn.Conv2d) -> int:
+    """How many frames it reaches back."""
+    return (convolution.kernel_size[0] - 1) * convolution.dilation[0]
+
+
+def _tried(module: nn.Module, tensor: torch.Tensor) -> tuple[Exception | None, int]:
+    """(what forward() raises for a tensor, how many frames all calls of convolutions in it reach back)."""
+    reached: list[int] = []
+    parts = _convolutions(module)
+    handles = [part.register_forward_pre_hook(lambda part, _: reached.append(_reach(part))) for part in parts]
+    try:
+        with torch.no_grad():
+            module(tensor)
+    except Exception as error:
+        return error, sum(reached)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return None, sum(reached)
+
+
 def _length(module: nn.Module, frames: int) -> int:
-    """So many frames behind all that the convolutions reach back, and a number that no axis of a weight has."""
-    convolutions = [part for part in module.modules() if isinstance(part, (nn.Conv1d, nn.Conv2d))]
-    frames += sum((part.kernel_size[0] - 1) * part.dilation[0] for part in convolutions)
+    """At least so many frames, and a number that no axis of a weight has."""
     sizes = {size for parameter in module.parameters() for size in parameter.shape}
     while frames in sizes:
         frames += 1
@@ -124,7 +149,7 @@ def _features(module: nn.Module) -> int:
         return example.shape[-1]
     behind = [part for part in module.modules() if isinstance(part, (nn.Linear, nn.RNNBase)) and rule_for(part)]
     handles = [part.register_forward_pre_hook(_refuse_width) for part in behind]
-    frames = _length(module, 8)
+    frames = _length(module, 8 + sum(_reach(part) for part in _convolutions(module)))
     taken = [features for features in range(1, _MOST_FEATURES + 1) if _takes(module, features, frames)]
     for handle in handles:
         handle.remove()

@@ -73,6 +73,7 @@ class _Chain:
         self._movement = movement
         self._open: list[tuple[str, nn.Module]] = []
         self._peeking = ""
+        self.losing = ""
         movement.hold(probe, signal.index)
 
     def _last(self) -> str:
@@ -122,6 +123,8 @@ class _Chain:
             )
         else:
             self.signal = replace(self.signal, index=index)
+            if not self.losing and not _is_complete(self.signal, self.signal.index[self.signal.index >= 0]):
+                self.losing = describe(name, module)
 
     def refuse_looking_ahead(self) -> None:
         if self.signal.looks_ahead:
@@ -168,15 +171,16 @@ def trace(module: nn.Module, probe: torch.Tensor, signal: Signal) -> Run:
         for handle in handles:
             handle.remove()
     chain.refuse_looking_ahead()
-    _check_complete(module, chain.signal)
+    if not _is_complete(chain.signal, chain.signal.index):
+        raise UnsupportedModule(
+            f"{chain.losing or describe('', module)}: expected outputs for every channel of every frame, found that "
+            "its forward() returns only some of them, or padded ones"
+        )
     return Run(tuple(chain.calls), output, chain.signal)
 
 
-def _check_complete(module: nn.Module, signal: Signal) -> None:
-    """Every channel of every frame once, in whatever layout."""
-    expected = torch.arange(signal.start * signal.channels, signal.frames * signal.channels)
-    if not torch.equal(signal.index.flatten().sort().values, expected):
-        raise UnsupportedModule(
-            f"{describe('', module)}: expected outputs for every channel of every frame, found that its forward() "
-            "returns only some of them, or padded ones"
-        )
+def _is_complete(signal: Signal, index: torch.Tensor) -> bool:
+    """Whether an index holds every channel of every frame once, in whatever layout, frames behind the end aside."""
+    count = signal.frames * signal.channels
+    found = index[index < count].sort().values
+    return torch.equal(found, torch.arange(signal.start * signal.channels, count))
