@@ -3,7 +3,7 @@
 A case is a base file and a list of changes, or a text. Changes: `set`, `insert`, `remove`, `copy` with JSON pointers
 (`-` is the end of an array), `set_text` (a token that JSON lacks, such as NaN), `transpose`, `flatten`, `wrap` and
 `repeat` an array, and on the text `cut` (at a fraction, before or behind the last occurrence of something), `append`,
-`append_base`, and `repeat_key`: a member in front of (with `last`, behind the whole of) the one that has this key.
+`append_base`, and `repeat_key`: a member in front of the one that has this key.
 """
 
 import functools
@@ -149,9 +149,6 @@ def _wrap(tree: object, change: dict) -> None:
 
 def _repeat_key(text: str, change: dict, base: str) -> str:
     member = f'"{change.get("as", change["key"])}": {change["text"]}'
-    if change.get("last"):
-        place = text.index("}", text.index(f'"{change["key"]}"'))
-        return f"{text[:place]}, {member}{text[place:]}"
     place = text.index(f'"{change["key"]}"')
     return f"{text[:place]}{member}, {text[place:]}"
 

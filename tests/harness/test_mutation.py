@@ -124,7 +124,7 @@ def test_targets_are_their_own_modules_and_no_others():
             *("export/__init__.py", "export/mapping.py", "export/movement.py", "export/placing.py"),
             *("export/probes.py", "export/trace.py"),
         ],
-        "numpy-runtime": ["numpy_layers.py", "numpy_runtime.py", "python_loaders.py"],
+        "numpy-runtime": ["errors.py", "numpy_layers.py", "numpy_runtime.py", "python_loaders.py"],
     }
     assert sum(len(target.mutants) for target in targets()) >= 1000
 
