@@ -20,7 +20,7 @@ from .judging import RequirementFailed
 from .rtneural_json import Budget, Model, budget, dumps
 from .rtneural_json.grammar import LAYER_TYPES
 
-EXAMPLES = {"smoke": 5, "ci": 100, "nightly": 5000}
+EXAMPLES = {"smoke": 8, "ci": 100, "nightly": 5000}
 _FATAL = (Crashed, Exited, TimedOut)
 """After one of these the implementation is gone, and nothing smaller can be looked for."""
 

@@ -9,7 +9,7 @@ from rtconform.harness import drawn, strategies
 from rtconform.harness.judging import check, check_outputs, check_same_bits
 from rtconform.harness.rtneural_json import Model
 
-PASSES = 3
+PASSES = 8
 
 pytestmark = pytest.mark.drawn
 
@@ -114,11 +114,14 @@ def test_reset_of_drawn_models_forgets_everything(loader, tmp_path, rtc_config):
 
 @pytest.mark.requirement("RUN-DRAWN-ISOLATION")
 def test_drawn_models_side_by_side_share_nothing(loader, tmp_path, rtc_config):
-    """Two models of their own, block by block in turn, then on two threads at once."""
+    """Two of one file or of two, block by block in turn, then on two threads at once."""
     with loader.open() as session:
 
         def judge(data):
-            models = [drawn.model_for(data, loader, max_layers=2) for _ in range(2)]
+            models = [drawn.model_for(data, loader, max_layers=2)]
+            models.append(
+                data.draw(strategies.one_of((models[0], None))) or drawn.model_for(data, loader, max_layers=2)
+            )
             signals = [data.draw(strategies.signals(model.input_size, lengths=(64,))) for model in models]
             block = data.draw(strategies.one_of((1, 5, 16, 64)))
             evidence = {"models": [drawn.describe(model) for model in models], "block": block}

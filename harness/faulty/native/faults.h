@@ -45,6 +45,8 @@
     X(dilation_off_by_one,  "run-dilation-off-by-one")   \
     X(alloc_first_block,    "rt-alloc-first-block")      \
     X(alloc_each_block,     "rt-alloc-each-block")       \
+    X(allocs_for_thread,    "rt-tls-first-touch")        \
+    X(throws,               "rt-throw")                  \
     X(locks,                "rt-lock")                   \
     X(prints_to_stderr,     "rt-printf")                 \
     X(sleeps,               "rt-sleep")                  \

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 
 #if defined(__SSE__)
@@ -108,6 +109,17 @@ const float* SideEffects::before_block(const float* in, std::size_t frames, std:
             return shared_block_->data();
         case Fault::alloc_first_block:
             if (!made_in_first_block_) made_in_first_block_ = std::make_unique<float[]>(input_size);
+            break;
+        case Fault::allocs_for_thread: {
+            thread_local std::unique_ptr<float[]> made_for_thread;
+            if (!made_for_thread) made_for_thread = std::make_unique<float[]>(input_size);
+            break;
+        }
+        case Fault::throws:
+            try {
+                throw std::runtime_error("caught again at once");
+            } catch (const std::runtime_error&) {
+            }
             break;
         case Fault::alloc_each_block:
             made_in_each_block_ = std::vector<float>(in, in + floats);
