@@ -135,6 +135,17 @@ KERAS_MODELS: dict[str, Callable[[Weights], tuple[g.Layer, ...]]] = {
     "keras-conv1d-gru": lambda w: (w.conv1d(3, 5, taps=3, dilation=2), w.gru(5, 4), w.dense(4, 3, "sigmoid")),
 }
 
+NEUTRAL_MODELS: dict[str, Callable[[Weights], tuple[g.Layer, ...]]] = {
+    "neutral-keys": lambda w: (w.conv1d(3, 5, taps=2), w.lstm(5, 4), g.Activation("elu", 4), w.dense(4, 3, "elu")),
+}
+NEUTRAL_KEYS = (
+    {"padding": "causal", "strides": [1], "stride": 1, "use_bias": True},
+    {"bidirectional": False, "go_backwards": False, "proj_size": 0},
+    {"alpha": 1, "strides": 1},
+    {"alpha": 1.0, "stride": [1]},
+)
+"""By layer: settings of other formats, with the values that change nothing."""
+
 BARE_MODELS: dict[str, Callable[[Weights], tuple[g.Layer, ...]]] = {
     "bare-dense-conv1d": lambda w: (w.dense(3, 5), w.conv1d(5, 4, taps=2), w.dense(4, 2, "tanh")),
 }
@@ -151,6 +162,14 @@ def without_what_may_be_missing(text: str) -> str:
     return json.dumps(document) + "\n"
 
 
+def with_neutral_keys(text: str) -> str:
+    """The same model with settings spelt out that the format has no place for, as they are anyway."""
+    document = json.loads(text)
+    for layer, keys in zip(document["layers"], NEUTRAL_KEYS, strict=True):
+        layer.update(keys)
+    return json.dumps(document) + "\n"
+
+
 def as_keras_writes(text: str) -> str:
     """The same model as files of Keras' users have it: the cells' own tanh named, and keys that nobody reads."""
     document = json.loads(text) | {"author": "somebody"}
@@ -163,11 +182,12 @@ def as_keras_writes(text: str) -> str:
 
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    everything = {**MODELS, **KERAS_MODELS, **BARE_MODELS}
+    everything = {**MODELS, **KERAS_MODELS, **NEUTRAL_MODELS, **BARE_MODELS}
     for name, layers_of in everything.items():
         layers = layers_of(Weights(name))
         text = dumps(Model(layers[0].input_size, layers))
         text = as_keras_writes(text) if name in KERAS_MODELS else text
+        text = with_neutral_keys(text) if name in NEUTRAL_MODELS else text
         text = without_what_may_be_missing(text) if name in BARE_MODELS else text
         (FOLDER / f"{name}.json").write_text(text, encoding="utf-8")
     print(f"{len(everything)} models in {FOLDER}")
