@@ -15,7 +15,7 @@ import numpy as np
 
 from . import five_models, torch_forward
 from .implementations.module_ref import ModuleRef
-from .rtneural_json import Budget, Judgement
+from .rtneural_json import Budget, Judgement, Model
 
 ZOO_FOLDER = Path(__file__).parent / "torch_zoo"
 BLAMED = "blamed"
@@ -188,6 +188,12 @@ def input_size(module: Any) -> int:
             if hasattr(part, attribute):
                 return getattr(part, attribute)
     raise ValueError(f"{type(module).__name__} has no layer with an input size")
+
+
+def numbers_of(model: Model) -> np.ndarray:
+    """Every float32 of a file, sorted, and -0 as 0."""
+    arrays = [array.ravel() for layer in model.layers for array in layer.arrays.values()]
+    return np.sort(np.concatenate(arrays) + np.float32(0.0))
 
 
 def expected_numbers(module: Any) -> np.ndarray:

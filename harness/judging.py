@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
@@ -41,6 +41,16 @@ VERDICTS = (
     (Inconclusive, Verdict.INCONCLUSIVE),
 )
 """What an exception comes to; the first that fits."""
+
+
+def skip_undeclared(implementation: Any, layer_types: Iterable[str]) -> None:
+    """Skips the test when an implementation doesn't declare one of the layer types."""
+    import pytest
+
+    declared = implementation.declaration
+    undeclared = sorted(set(layer_types) - set(declared.layer_types))
+    if undeclared:
+        pytest.skip(f"not declared by the {declared.role}: {', '.join(undeclared)}")
 
 
 def check(holds: bool, found: str, **evidence: Any) -> None:

@@ -193,16 +193,8 @@ def pipeline(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture
 def model_case(request: pytest.FixtureRequest) -> selection.ModelCase:
     """One model file whose layer types the loader under test declares; skipped otherwise."""
-    skip_undeclared(request, request.param)
+    judging.skip_undeclared(request.getfixturevalue("loader"), request.param.model.layer_types)
     return request.param
-
-
-def skip_undeclared(request: pytest.FixtureRequest, case: selection.ModelCase) -> None:
-    """Skips the test when the loader under test doesn't declare a layer type of the model."""
-    declared = set(request.getfixturevalue("loader").declaration.layer_types)
-    undeclared = sorted(set(case.model.layer_types) - declared)
-    if undeclared:
-        pytest.skip(f"not declared by the loader: {', '.join(undeclared)}")
 
 
 @pytest.fixture
@@ -213,7 +205,7 @@ def model_set(request: pytest.FixtureRequest) -> list[selection.ModelCase]:
     """
     cases = request.config.stash[STATE].model_cases(request.node.get_closest_marker("models").args[0])
     for case in cases:
-        skip_undeclared(request, case)
+        judging.skip_undeclared(request.getfixturevalue("loader"), case.model.layer_types)
     return cases
 
 

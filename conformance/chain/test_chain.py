@@ -3,14 +3,7 @@
 import pytest
 
 from rtconform.harness import chains, export_cases
-
-
-def skip_undeclared(implementation, needed):
-    """Skips what the implementation does not declare of the layer types that are needed."""
-    declared = implementation.declaration
-    undeclared = sorted(set(needed) - set(declared.layer_types))
-    if undeclared:
-        pytest.skip(f"not declared by {declared.name}: {', '.join(undeclared)}")
+from rtconform.harness.judging import skip_undeclared
 
 
 @pytest.mark.requirement("CHN-OUTPUTS")

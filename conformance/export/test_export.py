@@ -7,7 +7,7 @@ import pytest
 
 from rtconform.harness import expected, export_cases, signals, torch_forward
 from rtconform.harness.implementations.errors import Refused
-from rtconform.harness.judging import RequirementFailed, check, check_outputs, check_refused
+from rtconform.harness.judging import RequirementFailed, check, check_outputs, check_refused, skip_undeclared
 from rtconform.harness.rtneural_json import InvalidModel, read
 from rtconform.harness.rtneural_json.grammar import LAYER_TYPES
 from rtconform.harness.selection import ModelCase
@@ -22,9 +22,7 @@ unsupported = pytest.mark.parametrize("case", export_cases.unsupported(), ids=la
 
 def export(exporter, case, folder, module=None):
     """The path of the exported file; skips what the exporter doesn't declare."""
-    undeclared = sorted(case.layer_types - set(exporter.declaration.layer_types))
-    if undeclared:
-        pytest.skip(f"not declared by the exporter: {', '.join(undeclared)}")
+    skip_undeclared(exporter, case.layer_types)
     path = folder / f"{case.name}.json"
     exporter.export(case.reference(folder, module), path)
     return path
@@ -85,9 +83,7 @@ def test_numbers_read_back_to_the_same_bits(exporter, case, tmp_path):
     """All the numbers of the file, sorted, against all the numbers of the module."""
     module = case.module()
     model = read_back(export(exporter, case, tmp_path, module))
-    arrays = [array.ravel() for layer in model.layers for array in layer.arrays.values()]
-    got = np.sort(np.concatenate(arrays) + np.float32(0.0))
-    wanted = export_cases.expected_numbers(module)
+    got, wanted = export_cases.numbers_of(model), export_cases.expected_numbers(module)
     check(got.size == wanted.size, "the file has another number of weights", expected=wanted.size, got=got.size)
     different = np.flatnonzero(got.view(np.uint32) != wanted.view(np.uint32))
     if different.size:
@@ -107,8 +103,7 @@ def test_the_weights_are_those_of_the_moment(exporter, name, tmp_path):
     module = case.module()
     for moment in ("at first", "with other weights than at first"):
         model = read_back(export(exporter, case, tmp_path, module))
-        arrays = [array.ravel() for layer in model.layers for array in layer.arrays.values()]
-        got, wanted = np.sort(np.concatenate(arrays) + np.float32(0.0)), export_cases.expected_numbers(module)
+        got, wanted = export_cases.numbers_of(model), export_cases.expected_numbers(module)
         check(np.array_equal(got, wanted), f"{moment}, the file holds other numbers than the module", module=name)
         export_cases.zoo().draw_weights(module, seed=8)
 

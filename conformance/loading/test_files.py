@@ -7,7 +7,7 @@ import pytest
 
 from rtconform.harness import signals
 from rtconform.harness.implementations.errors import ImplementationError, Refused
-from rtconform.harness.judging import RequirementFailed, check, check_refused, check_same_bits
+from rtconform.harness.judging import RequirementFailed, check, check_refused, check_same_bits, skip_undeclared
 from rtconform.harness.rtneural_json import malformed, validate_bytes
 from rtconform.harness.rtneural_json.grammar import LAYER_TYPES
 from rtconform.harness.rtneural_json.mutated_files import mutated_files
@@ -28,13 +28,6 @@ REJECTIONS = (
     "LDR-REJECT-LOST-KEY",
 )
 MUTATED_FILES = {"smoke": 40, "ci": 400, "nightly": 20_000}
-
-
-def skip_undeclared(loader, layer_types):
-    """Skips what a loader has not said that it can."""
-    undeclared = sorted(set(layer_types) - set(loader.declaration.layer_types))
-    if undeclared:
-        pytest.skip(f"not declared by the loader: {', '.join(undeclared)}")
 
 
 def refuse(loader, case, folder):
