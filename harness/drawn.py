@@ -12,15 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, seed, settings, strategies as st
+from hypothesis.errors import Unsatisfiable
 
 from . import expected, strategies
 from .config import Config
 from .implementations.errors import Crashed, Exited, ImplementationError, TimedOut
-from .judging import RequirementFailed
+from .judging import Inconclusive, RequirementFailed
 from .rtneural_json import Budget, Model, budget, dumps
 from .rtneural_json.grammar import LAYER_TYPES
 
 EXAMPLES = {"smoke": 8, "ci": 100, "nightly": 5000}
+RULES = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
+"""What holds wherever the suite draws: nothing depends on the time that something takes, or on an earlier run."""
+
 _FATAL = (Crashed, Exited, TimedOut)
 """After one of these the implementation is gone, and nothing smaller can be looked for."""
 
@@ -28,19 +32,18 @@ _FATAL = (Crashed, Exited, TimedOut)
 def check(config: Config, judge: Callable[[st.DataObject], None]) -> None:
     """Calls judge(data), which draws, for as many examples as the profile has.
 
-    Raises what it raised for the simplest example found (profile smoke: the first), and passes if it never did.
+    Raises what it raised for the simplest example found (profile smoke: the first), passes if it never did, and raises
+    Inconclusive if nothing that it drew could be judged.
     """
     __tracebackhide__ = True
     failures: list[Exception] = []
 
     @seed(config.seed + config.shard_index)
     @settings(
+        RULES,
         max_examples=config.share_of(EXAMPLES[config.profile]),
-        deadline=None,
-        database=None,
         phases=[Phase.generate] if config.profile == "smoke" else [Phase.generate, Phase.shrink],
         report_multiple_bugs=False,
-        suppress_health_check=list(HealthCheck),
     )
     @given(st.data())
     def once(data: st.DataObject) -> None:
@@ -54,11 +57,20 @@ def check(config: Config, judge: Callable[[st.DataObject], None]) -> None:
 
     try:
         once()
+    except Unsatisfiable:
+        raise Inconclusive("nothing was drawn that could be judged") from None
     except Exception:
         if not failures:
             raise
         # The last one is Hypothesis' replay of the simplest, unless that didn't fail again.
         raise (failures[0] if isinstance(failures[0], _FATAL) else failures[-1]) from None
+
+
+def check_loader(config: Config, loader: Any, judge: Callable[[st.DataObject, Any], None]) -> None:
+    """The same with judge(data, session), in one session of a loader."""
+    __tracebackhide__ = True
+    with loader.open() as session:
+        check(config, lambda data: judge(data, session))
 
 
 def model_for(data: st.DataObject, loader: Any, **limits: Any) -> Model:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings, strategies as st
+from hypothesis import Phase, given, seed, settings, strategies as st
 
 from rtconform.harness import _native, strategies as rtc
+from rtconform.harness.drawn import RULES
 from rtconform.harness.rtneural_json import budget, dumps, identical, validate_bytes
 from rtconform.reference_models import loaders
 from rtconform.reference_models.errors import NotAvailable
@@ -49,13 +50,7 @@ def test_round_trips_per_second(benchmark, load, tmp_path):
 
     def round_trips(number: int) -> None:
         @seed(number)
-        @settings(
-            max_examples=EXAMPLES,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
+        @settings(RULES, max_examples=EXAMPLES, phases=[Phase.generate])
         @given(st.data())
         def trip(data: st.DataObject) -> None:
             model = data.draw(rtc.models(widths=SMALL))

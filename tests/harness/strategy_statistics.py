@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from hypothesis import HealthCheck, Phase, given, seed, settings, strategies as st
+from hypothesis import Phase, given, seed, settings, strategies as st
 
 from rtconform.harness import strategies as rtc
+from rtconform.harness.drawn import RULES
 from rtconform.harness.rtneural_json import Model, grammar as g
 
 Cases = dict[str, Callable[[Any], bool]]
@@ -27,13 +28,7 @@ def found_by_seed(strategy: st.SearchStrategy, cases: Cases, runs: int) -> Count
         seen: set[str] = set()
 
         @seed(number)
-        @settings(
-            max_examples=EXAMPLES,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
+        @settings(RULES, max_examples=EXAMPLES, phases=[Phase.generate])
         @given(strategy)
         def look(value):
             seen.update(name for name, holds in cases.items() if name not in seen and holds(value))

@@ -7,12 +7,12 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import strategies as st
+from hypothesis import assume, strategies as st
 
 from rtconform.harness import drawn
 from rtconform.harness.config import Config, InvalidConfig
 from rtconform.harness.implementations.errors import Crashed
-from rtconform.harness.judging import RequirementFailed
+from rtconform.harness.judging import Inconclusive, RequirementFailed
 
 CI = Config(profile="ci")
 
@@ -91,6 +91,12 @@ def test_shards_draw_examples_of_their_own():
     assert len({number for part in parts for number in part[1:]}) > 90
 
 
+def test_nothing_to_judge_is_inconclusive():
+    """A pass would say that something held."""
+    with pytest.raises(Inconclusive, match="nothing was drawn"):
+        drawn.check(CI, lambda data: assume(data.draw(st.just(False))))
+
+
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "2", "1/0", "a/b", "1/2/3"])
 def test_senseless_shards_are_refused(shard):
     """With what was expected."""
@@ -111,7 +117,7 @@ def test_shards_have_every_item_once_and_the_drawn_ones_all():
     whole = items()
     parts = [items("--shard", f"{i}/3") for i in (1, 2, 3)]
     everywhere = {name for name in whole if "DRAWN" in name or "EVERY-NUMBER" in name}
-    assert len(whole) > 100 and len(everywhere) == 5
+    assert len(whole) > 100 and len(everywhere) == 6
     assert all(everywhere < set(part) for part in parts)
     shared = sorted(name for part in parts for name in part if name not in everywhere)
     assert shared == sorted(set(whole) - everywhere)
