@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import five_models, torch_forward
+from . import five_models
 from .implementations.module_ref import ModuleRef
 from .rtneural_json import Budget, Judgement, Model
 
@@ -165,13 +165,12 @@ def unsupported() -> list[ExportCase]:
     return [of_zoo(name) for name in UNSUPPORTED_NAMES + FURTHER_UNSUPPORTED_NAMES]
 
 
-def compared(module: Any, bound: Budget, frames: np.ndarray) -> Judgement:
-    """An exported model by the oracle, whose budget is given, against its module's own forward in float64.
+def compared(reference: np.ndarray, bound: Budget) -> Judgement:
+    """An exported model by the oracle, whose budget is given, against the outputs of its module's own forward.
 
-    Where convolutions without padding have no output for the first frames `[T, in]`, the others are compared. Raises
-    ValueError if the outputs have another shape than the module's.
+    Where convolutions without padding have no output for the first frames, the others are compared. Raises ValueError
+    if the outputs have another shape than the module's.
     """
-    reference = torch_forward.outputs(module, frames)
     skipped = len(bound.reference) - len(reference)
     kept = slice(max(skipped, 0), None)
     expected = dataclasses.replace(bound, reference=reference, spread=bound.spread[kept], bound=bound.bound[kept])

@@ -83,6 +83,7 @@ class RunState:
         self.named = dict(selection.short_names(config.implementations()))
         self.user_cases = selection.user_cases(config.models_path) if config.models_path else None
         self.known = known_failures.load(config.known_failures_path)
+        self._stored: dict[str, list[selection.ModelCase]] = {}
         self._connected: dict[str, Implementation | Exception] = {}
         self._timeouts: Counter[str] = Counter()
         self._writer: records.Writer | None = None
@@ -159,7 +160,12 @@ class RunState:
         return not self.classes or requirement.conformance_class in self.classes
 
     def model_cases(self, group: str) -> list[selection.ModelCase]:
-        return self.user_cases if self.user_cases is not None else selection.stored_cases(group)
+        """The models that are judged: the user's, else a group of the suite's own; the same ones whoever asks."""
+        if self.user_cases is not None:
+            return self.user_cases
+        if group not in self._stored:
+            self._stored[group] = selection.stored_cases(group)
+        return self._stored[group]
 
     # Judging
 

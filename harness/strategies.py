@@ -81,16 +81,24 @@ def block_schedules(frames: int, *, shortest: int = 1, longest: int = 4096) -> s
     return alone | mixed
 
 
+PARTS_WITH_WEIGHTS = ("Linear", "LSTM", "GRU", "Conv1d")
+PARTS_OF_ONE_SIZE = ("BatchNorm1d", "LeakyReLU", "Tanh", "ReLU", "Sigmoid", "ELU", "Softmax", "Dropout", "Identity")
+PARTS = (*PARTS_WITH_WEIGHTS, *PARTS_OF_ONE_SIZE, "PReLU")
+
+
 def module_parts(
-    *, max_parts: int = 4, widths: Sequence[int] = (1, 2, 3, 4, 5, 7, 8)
+    *, kinds: Sequence[str] = PARTS, max_parts: int = 4, widths: Sequence[int] = (1, 2, 3, 4, 5, 7, 8)
 ) -> st.SearchStrategy[list[list[Any]]]:
     """Chains of torch modules for exporters, as `make_parts` of the zoo of modules takes them: [["LSTM", 3, 5, 2], …].
 
-    The first part has weights, so that its input size is known. Raises InvalidArgument.
+    The first part is of a kind with weights, so that its input size is known. Raises InvalidArgument.
     """
+    if not set(kinds) <= set(PARTS) or set(kinds).isdisjoint(PARTS_WITH_WEIGHTS):
+        expected = f"{', '.join(PARTS)}, among them one of the first {len(PARTS_WITH_WEIGHTS)}"
+        raise InvalidArgument(f"kinds={list(kinds)!r}: expected some of {expected}")
     if max_parts < 1 or not widths or min(widths) < 1:
         raise InvalidArgument(f"max_parts={max_parts!r}, widths={list(widths)!r}: expected sizes of at least 1")
-    return st.builds(_module_parts, _bytes(), st.just(max_parts), st.just(tuple(widths)))
+    return st.builds(_module_parts, _bytes(), st.just(tuple(kinds)), st.just(max_parts), st.just(tuple(widths)))
 
 
 def one_of(choices: Sequence[Any]) -> st.SearchStrategy[Any]:
@@ -240,19 +248,16 @@ _LAYERS: dict[str, Callable[[_Drawing, int], g.Layer]] = {
 }
 
 
-_WITH_WEIGHTS = ("Linear", "LSTM", "GRU", "Conv1d")
-_OF_ONE_SIZE = ("BatchNorm1d", "LeakyReLU", "Tanh", "ReLU", "Sigmoid", "ELU", "Softmax", "Dropout", "Identity")
-
-
-def _module_parts(data: bytes, most: int, widths: tuple[int, ...]) -> list[list[Any]]:
+def _module_parts(data: bytes, kinds: tuple[str, ...], most: int, widths: tuple[int, ...]) -> list[list[Any]]:
     choose = _Choices(data).choose
+    first = [kind for kind in kinds if kind in PARTS_WITH_WEIGHTS]
     size = choose(widths)
     parts: list[list[Any]] = []
     for place in range(choose(range(1, most + 1))):
-        kind = choose(_WITH_WEIGHTS if place == 0 else (*_WITH_WEIGHTS, *_OF_ONE_SIZE, "PReLU"))
+        kind = choose(first if place == 0 else kinds)
         if kind == "PReLU":
             parts.append([kind, size, choose((size, 1))])
-        elif kind in _OF_ONE_SIZE:
+        elif kind in PARTS_OF_ONE_SIZE:
             parts.append([kind, size])
         elif kind == "Conv1d":
             groups = choose([n for n in (1, 2, 3) if size % n == 0])

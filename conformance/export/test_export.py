@@ -20,12 +20,28 @@ stored_weights = pytest.mark.parametrize("case", export_cases.with_stored_weight
 unsupported = pytest.mark.parametrize("case", export_cases.unsupported(), ids=lambda case: case.name)
 
 
+_files = {}
+
+
 def export(exporter, case, folder, module=None):
     """The path of the exported file; skips what the exporter doesn't declare."""
     skip_undeclared(exporter, case.layer_types)
     path = folder / f"{case.name}.json"
     exporter.export(case.reference(folder, module), path)
     return path
+
+
+@pytest.fixture
+def file_of(exporter, tmp_path):
+    """`file_of(case)`: the path of the exported file. One export serves all the requirements on what is in the file."""
+
+    def find(case):
+        key = exporter.connection, case.name
+        if key not in _files:
+            _files[key] = export(exporter, case, tmp_path)
+        return _files[key]
+
+    return find
 
 
 def read_back(path):
@@ -49,41 +65,38 @@ def test_declaration_names_layer_types_of_the_format(exporter):
 
 @pytest.mark.requirement("EXP-EXPRESSIBLE")
 @of_each_kind
-def test_expressible_module_is_exported(exporter, case, tmp_path):
+def test_expressible_module_is_exported(file_of, case):
     """No refusal, and a file."""
-    export(exporter, case, tmp_path)
+    file_of(case)
 
 
 @pytest.mark.requirement("EXP-VALID")
 @of_each_kind
-def test_exported_file_is_valid(exporter, case, tmp_path):
+def test_exported_file_is_valid(file_of, case):
     """The strict validator finds nothing."""
-    read_back(export(exporter, case, tmp_path))
+    read_back(file_of(case))
 
 
 @pytest.mark.requirement("EXP-EQUIVALENT")
 @expressible
-def test_exported_file_computes_what_the_module_computes(exporter, case, tmp_path, rtc_config):
+def test_exported_file_computes_what_the_module_computes(file_of, case, rtc_config):
     """The oracle on the file against the module's own forward in float64, over 64 frames of noise."""
-    module = case.module()
-    path = export(exporter, case, tmp_path, module)
-    model = read_back(path)
+    path = file_of(case)
+    model, module = read_back(path), case.module()
     frames = signals.noise(FRAMES, export_cases.input_size(module), seed=rtc_config.seed)
-    sizes = (model.input_size, model.output_size)
-    wanted = (frames.shape[1], torch_forward.outputs(module, frames).shape[1])
+    reference = torch_forward.outputs(module, frames)
+    sizes, wanted = (model.input_size, model.output_size), (frames.shape[1], reference.shape[1])
     check(sizes == wanted, "the file has other sizes than the module", expected=wanted, got=sizes)
     bound = expected.budget_of(ModelCase(case.name, path), frames, "f32", rtc_config.seed)
-    judgement = export_cases.compared(module, bound, frames)
+    judgement = export_cases.compared(reference, bound)
     check_outputs(judgement, "the file computes something else than the module", case=case.name)
 
 
 @pytest.mark.requirement("EXP-EXACT-WEIGHTS")
 @stored_weights
-def test_numbers_read_back_to_the_same_bits(exporter, case, tmp_path):
+def test_numbers_read_back_to_the_same_bits(file_of, case):
     """All the numbers of the file, sorted, against all the numbers of the module."""
-    module = case.module()
-    model = read_back(export(exporter, case, tmp_path, module))
-    got, wanted = export_cases.numbers_of(model), export_cases.expected_numbers(module)
+    got, wanted = export_cases.numbers_of(read_back(file_of(case))), export_cases.expected_numbers(case.module())
     check(got.size == wanted.size, "the file has another number of weights", expected=wanted.size, got=got.size)
     different = np.flatnonzero(got.view(np.uint32) != wanted.view(np.uint32))
     if different.size:

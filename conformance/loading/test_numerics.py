@@ -11,7 +11,7 @@ from rtconform.harness.rtneural_json import evaluate, first_passing_class, numer
 
 FRAMES = 64
 NIGHTLY_FRAMES = 4096
-SMOKE_FRAMES = 400
+SMOKE_FRAMES = 200
 
 
 def run_once(loader, case, frames):

@@ -5,18 +5,18 @@ import pytest
 from rtconform.harness.judging import check
 
 LEAK_TOLERANCE_BYTES = 64
-CYCLES = 5
+CYCLES = {"smoke": 3, "ci": 5, "nightly": 5}
 
 _counted = {}
 
 
 @pytest.fixture
-def memory(loader, model_set):
+def memory(loader, model_set, rtc_config):
     """The host's count over the set of models and further cycles of load and unload; one per loader serves all."""
     if loader.connection not in _counted:
         with loader.open() as session:
             paths = [case.path for case in model_set]
-            _counted[loader.connection] = session.measure_memory(paths, cycles=CYCLES)
+            _counted[loader.connection] = session.measure_memory(paths, cycles=CYCLES[rtc_config.profile])
     return _counted[loader.connection]
 
 

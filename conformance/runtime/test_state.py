@@ -10,7 +10,7 @@ FRAMES = 334
 BLOCK = 16
 PASSES = 40
 SCHEDULES = {
-    "ones": (*[1] * 14, *[8] * 40),
+    "ones": (*[1] * 14, *[32] * 10),
     "sevens": 7,
     "sixty-fours": 64,
     "primes": (2, 3, 5, 7, 11, 13, 17, 19, 23),

@@ -73,7 +73,7 @@ def _compare(module: Any, model: Model, out: str) -> None:
     """Ends the command with exit code 1 when the file computes something else than the module's own forward."""
     frames = signals.noise(torch_forward.frames_for(module, model.input_size, FRAMES), model.input_size)
     try:
-        judgement = export_cases.compared(module, budget(model, frames), frames)
+        judgement = export_cases.compared(torch_forward.outputs(module, frames), budget(model, frames))
     except Exception as error:  # from the forward of a module that we know nothing of
         fail(f"{out} can't be compared with its module over frames {list(frames.shape)}: {error}", code=1)
     if not judgement.ok:

@@ -113,11 +113,17 @@ def run_suite(options: dict[str, Any], pytest_arguments: Sequence[str] = (), job
     return code
 
 
-def start_pytest(options: Mapping[str, Any], pytest_arguments: Sequence[str], *, one_thread: bool) -> int:
-    """Runs pytest on the suite and returns its exit code; `one_thread` holds for its arithmetic."""
+def start_pytest(
+    options: Mapping[str, Any], pytest_arguments: Sequence[str], *, one_thread: bool, output: Path | None = None
+) -> int:
+    """Runs pytest on the suite and returns its exit code; `one_thread` holds for its arithmetic.
+
+    What it prints goes into a file if `output` names one.
+    """
     arguments = [
         *("-c", str(CONFORMANCE / "pytest.ini"), "--rootdir", str(CONFORMANCE), "-p", PLUGIN),
         *("-p", "no:hypothesispytest"),  # whose summary loads all of hypothesis, a quarter of a second
+        *("-p", "no:logging"),  # which looks at all loggers three times per item
         *("-q", "-rN", "--no-header", "--tb=short"),
     ]
     for name, value in options.items():
@@ -125,12 +131,15 @@ def start_pytest(options: Mapping[str, Any], pytest_arguments: Sequence[str], *,
             if item is not None:
                 arguments.append(f"--rtc-{name}={item}")
     environment = {**ONE_THREAD, **os.environ} if one_thread else dict(os.environ)
-    return _wait([sys.executable, "-m", "pytest", *arguments, *pytest_arguments, str(CONFORMANCE)], environment)
+    command = [sys.executable, "-m", "pytest", *arguments, *pytest_arguments, str(CONFORMANCE)]
+    if output is None:
+        return _wait(subprocess.Popen(command, env=environment))
+    with output.open("w", encoding="utf-8") as file:
+        return _wait(subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT))
 
 
-def _wait(command: list[str], environment: Mapping[str, str]) -> int:
-    """The exit code of a command. Ctrl-C reaches it as it reaches us; how it ends then is its own affair."""
-    process = subprocess.Popen(command, env=environment)
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    """The exit code of a process. Ctrl-C reaches it as it reaches us; how it ends then is its own affair."""
     while True:
         try:
             return process.wait()

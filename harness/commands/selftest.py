@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,14 +14,34 @@ import typer
 from .. import catalogue, records
 from ..faulty import matrix as kill_matrix
 from ..report.kill_matrix import DATA, PAGE, write
-from ..verdicts import ExitCode
 from . import fail, single
-from .run import run_suite
+from .run import start_pytest
 
 DEFAULT_OUT = "rtconform-selftest"
 TIMEOUT_SECONDS = 6.0
 MEMORY_LIMIT_BYTES = 6 * 1024 * 1024
 """More than the usual limit, which plain float32, as the good loader has it, is over by arithmetic."""
+
+ALONE = "latency"
+"""The class whose figures depend on what else runs; memory is counted exactly."""
+
+OUTPUT = "pytest.txt"
+"""What pytest says about a batch, beside its records."""
+
+TOGETHER = {"trainer": 10, catalogue.CHAIN: 8, "pipeline": 2, "loader": 10, "exporter": 13}
+"""How many implementations of a role share a process, in the order in which they are started.
+
+Many import torch and train less often, few let waits overlap; what takes long must not come last.
+"""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Implementations that are tried in one process on the same classes; its records go to a folder of that name."""
+
+    name: str
+    classes: tuple[str, ...]
+    entries: Sequence[kill_matrix.Entry]
 
 
 def selftest(
@@ -41,12 +63,11 @@ def selftest(
     entries = [e for e in entries if (not role or e.role in role) and (not only or e.id in only)]
     if not entries:
         fail(f"no implementation of the self-test is selected; {kill_matrix.LIST} lists them")
+    typer.echo(f"implementations to try: {len(entries)}; the wrong ones must fail")
     results: list[dict[str, Any]] = []
-    for timed, processes in ((False, jobs), (True, 1)):
-        for classes, group in _groups(entries, [r for r in requirements if r.is_timed == timed]).items():
-            name = "-".join(["timed" if timed else "untimed", *classes])
-            typer.echo(f"{', '.join(classes)}: {len(group)} implementations, of which the wrong ones must fail")
-            results += _run(group, classes, Path(out) / name, processes)
+    for alone, processes in ((False, jobs), (True, 1)):
+        batches = list(_batches(entries, [r for r in requirements if (r.conformance_class == ALONE) == alone]))
+        results += _run_all(batches, Path(out), processes)
     matrix = kill_matrix.evaluate(entries, results)
     if not only:
         matrix.faults += kill_matrix.uncovered(matrix, requirements)
@@ -65,21 +86,34 @@ def selftest(
     raise typer.Exit(1 if matrix.faults else 0)
 
 
-def _groups(
-    entries: Iterable[kill_matrix.Entry], requirements: Iterable[catalogue.Requirement]
-) -> dict[tuple[str, ...], list[kill_matrix.Entry]]:
-    """The entries that take part in any of the requirements, by the classes that they are tried on."""
-    groups: dict[tuple[str, ...], list[kill_matrix.Entry]] = {}
+def _batches(entries: Iterable[kill_matrix.Entry], requirements: Sequence[catalogue.Requirement]) -> Iterator[Batch]:
+    """The entries that take part in any of the requirements: of one role, and of the same classes of them."""
+    groups: dict[tuple[str, tuple[str, ...]], list[kill_matrix.Entry]] = {}
     for entry in entries:
         classes = tuple(dict.fromkeys(r.conformance_class for r in requirements if entry.takes_part(r)))
         if classes:
-            groups.setdefault(classes, []).append(entry)
-    return groups
+            groups.setdefault((entry.role, classes), []).append(entry)
+    order = list(TOGETHER)
+    for (role, classes), group in sorted(groups.items(), key=lambda item: (order.index(item[0][0]), item[0][1])):
+        for start in range(0, len(group), TOGETHER[role]):
+            part = group[start : start + TOGETHER[role]]
+            yield Batch("-".join([*classes, f"{start + 1}", f"{start + len(part)}"]), classes, part)
 
 
-def _run(
-    entries: Sequence[kill_matrix.Entry], classes: Sequence[str], out: Path, jobs: int
-) -> Sequence[dict[str, Any]]:
+def _run_all(batches: Sequence[Batch], out: Path, jobs: int) -> Iterator[dict[str, Any]]:
+    """The result records of all batches, of which so many run at a time."""
+    with ThreadPoolExecutor(jobs) as pool:
+        running = {pool.submit(_run, batch, out / batch.name): batch for batch in batches}
+        try:
+            for number, done in enumerate(as_completed(running), 1):
+                results = done.result()
+                typer.echo(f"[{number}/{len(batches)}] {running[done].name}: {len(results)} cases")
+                yield from results
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _run(batch: Batch, out: Path) -> Sequence[dict[str, Any]]:
     """The result records of the suite's run on these implementations, with the smallest set of cases.
 
     The parts of chains can be put together in more ways than those that are asked for, which are selected by name.
@@ -88,19 +122,20 @@ def _run(
         "profile": "smoke",
         "out": str(out),
         "config": str(_settings(out)),
-        "class": list(classes),
+        "class": list(batch.classes),
     }
     for name in catalogue.ROLES:
-        options[name] = list(dict.fromkeys(e.connections[name] for e in entries if name in e.connections))
-    chains = [f"[{entry.id}" for entry in entries if entry.role == catalogue.CHAIN]
-    chosen = ["-k", " or ".join(chains)] if chains else []
-    code = run_suite(options, ["--rtc-records-only", "--tb=no", "--no-summary", *chosen], jobs)
+        options[name] = list(dict.fromkeys(e.connections[name] for e in batch.entries if name in e.connections))
+    chains = [f"[{entry.id}" for entry in batch.entries if entry.role == catalogue.CHAIN]
+    arguments = ["--rtc-timed", "--rtc-records-only", "--tb=no", "--no-summary"]
+    arguments += ["-k", " or ".join(chains)] if chains else []
+    stream = out / records.STREAM_NAME
+    stream.unlink(missing_ok=True)  # of an earlier run, which would pass for this one's if this one broke off
+    start_pytest(options, arguments, one_thread=True, output=out / OUTPUT)
     try:
-        if code == ExitCode.USAGE:
-            fail("the suite could not be run on them, for the reason above", code=1)
         return records.read(out).results
     except records.InvalidStream as error:
-        fail(str(error), code=1)
+        fail(f"{error} What pytest said: {out / OUTPUT}", code=1)
 
 
 def _write(matrix: kill_matrix.Matrix, requirements: Iterable[catalogue.Requirement], out: Path) -> None:

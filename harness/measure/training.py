@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -53,36 +53,49 @@ class Trained:
 
     @cached_property
     def held_out(self) -> tuple[np.ndarray, np.ndarray]:
-        """(inputs `[N, T, in]`, targets `[N, T, out]`) that the run held out."""
+        """(inputs `[N, T, in]`, targets `[N, T, out]`) that the run held out, at least one item."""
+        from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
         path = self.folder / f"{self.name.lower()}.validation.safetensors"
-        check(path.is_file(), f"{self.name}: the run left no held-out items", expected=str(path))
-        arrays = load_file(path)
-        return arrays["inputs"], arrays["targets"].astype(np.float64)
+        try:
+            arrays = load_file(path)
+            inputs, targets = arrays["inputs"], arrays["targets"].astype(np.float64)
+        except (OSError, SafetensorError, KeyError) as error:
+            what = f"{self.name}: the run left no held-out items that can be read"
+            raise RequirementFailed(what, file=str(path), fault=f"{type(error).__name__}: {error}") from error
+        sizes, shapes = (self.model.input_size, self.model.output_size), (inputs.shape, targets.shape)
+        fits = inputs.ndim == 3 and inputs.shape[0] > 0 and shapes == tuple((*inputs.shape[:2], size) for size in sizes)
+        expected = "inputs [N, T, {}] and targets [N, T, {}]".format(*sizes)
+        check(fits, f"{self.name}: held-out items of another shape", expected=expected, got=list(map(list, shapes)))
+        return inputs, targets
 
     @cached_property
     def losses(self) -> Mapping[str, float]:
-        """Losses on the held-out items: `model`, `stateless` (state cleared at each frame), `constant`, `least`."""
+        """Losses on the held-out items: of the `model`, of the best `constant`, and the `least` that there can be."""
         inputs, targets = self.held_out
-        loss = LOSSES[five_models.specs()[self.name]["loss"]]
         constant = np.broadcast_to(best_constant(targets), targets.shape)
         return {
-            "model": loss(self._outputs(inputs, reset_each_frame=False), targets),
-            "stateless": loss(self._outputs(inputs, reset_each_frame=True), targets),
-            "constant": loss(constant, targets),
-            "least": loss(targets, targets),
+            "model": self._loss(oracle.evaluate(self.model, inputs), targets),
+            "constant": self._loss(constant, targets),
+            "least": self._loss(targets, targets),
         }
+
+    @cached_property
+    def stateless_loss(self) -> float:
+        """The loss of the model when its state is cleared at each frame."""
+        inputs, targets = self.held_out
+        return self._loss(oracle.evaluate(self.model, inputs, reset_each_frame=True), targets)
 
     @property
     def skill(self) -> float:
         return skill(self.losses["model"], self.losses["constant"], self.losses["least"])
 
-    def _outputs(self, inputs: np.ndarray, *, reset_each_frame: bool) -> np.ndarray:
-        return np.stack([oracle.evaluate(self.model, item, reset_each_frame=reset_each_frame) for item in inputs])
+    def _loss(self, outputs: np.ndarray, targets: np.ndarray) -> float:
+        return LOSSES[five_models.specs()[self.name]["loss"]](outputs, targets)
 
 
-_runs: dict[tuple[str, str], tuple[Path, Mapping[str, Any]]] = {}
+_runs: dict[tuple[str, str], Mapping[str, Trained]] = {}
 
 
 def names(profile: str) -> list[str]:
@@ -116,21 +129,27 @@ def config(models: Iterable[str], *, other_seed: bool = False, **training: Any) 
 def shuffled(values: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """The same config on copies of its data sets with shuffled labels."""
     values = copy.deepcopy(dict(values))
-    for name, dataset in values["datasets"].items():
-        target = temporary_folder() / name
-        shuffle_labels(dataset["kind"], Path(dataset["path"]), target, seed)
-        dataset["path"] = str(target)
+    for dataset in values["datasets"].values():
+        dataset["path"] = str(_shuffled_set(dataset["kind"], Path(dataset["path"]), seed))
     return values
 
 
-def trained(trainer: Any, values: Mapping[str, Any], variant: str) -> dict[str, Trained]:
+@cache
+def _shuffled_set(kind: str, path: Path, seed: int) -> Path:
+    """A data set with its labels dealt out again, once for all trainers."""
+    target = temporary_folder() / path.name
+    shuffle_labels(kind, path, target, seed)
+    return target
+
+
+def trained(trainer: Any, values: Mapping[str, Any], variant: str) -> Mapping[str, Trained]:
     """What a trainer makes of a config, by model; run once per trainer and variant and kept for the session."""
     key = (trainer.connection, variant)
     if key not in _runs:
         folder = temporary_folder()
-        _runs[key] = folder, trainer.train(values, folder, timeout=TIMEOUT_SECONDS)
-    folder, metrics = _runs[key]
-    return {name: Trained(name, folder, metrics.get("models", {}).get(name, {})) for name in values["models"]}
+        metrics = trainer.train(values, folder, timeout=TIMEOUT_SECONDS).get("models", {})
+        _runs[key] = {name: Trained(name, folder, metrics.get(name, {})) for name in values["models"]}
+    return _runs[key]
 
 
 def quick(trainer: Any) -> Trained:

@@ -23,9 +23,10 @@ _SMALLEST = 2.0**-126
 
 
 class Exact:
-    """float64, one run, no perturbation."""
+    """float64, no perturbation: `runs` are so many signals, each by itself."""
 
-    runs = 1
+    def __init__(self, runs: int = 1) -> None:
+        self.runs = self.unperturbed = runs
 
     def begin_chunk(self) -> None:
         """To be called in front of each chunk of frames."""
@@ -54,8 +55,10 @@ class Exact:
 class MonteCarlo:
     """float32 by Monte Carlo: run 0 unperturbed, then `runs - 1` perturbed ones; all draws come from one seed."""
 
+    unperturbed = 1
+
     def __init__(self, runs: int, unit_roundoff: float, seed: int) -> None:
-        self.runs = runs + 1
+        self.runs = runs + self.unperturbed
         self._u = unit_roundoff
         self._seed = seed
         self._random = np.random.Generator(np.random.SFC64([seed, 0]))

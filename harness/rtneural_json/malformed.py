@@ -6,6 +6,7 @@ A case is a base file and a list of changes, or a text. Changes: `set`, `insert`
 `append_base`, and `repeat_key`: a member in front of the one that has this key.
 """
 
+import dataclasses
 import functools
 import json
 from collections.abc import Callable
@@ -13,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import paths
+
+SMOKE = 13
+"""The most files of one requirement in the smoke profile."""
 
 _PLACEHOLDER = "rtconform-token"
 
@@ -22,6 +26,7 @@ class Case:
     """One malformed file. phases: where a loader's refusal may come from (read, parse, validate).
 
     base is the file under fixtures/models that was changed, "" for a text; layer_types are those of the base.
+    beyond_smoke says whether the smoke profile leaves it out.
     """
 
     id: str
@@ -32,6 +37,7 @@ class Case:
     text: str
     changes: tuple[dict, ...]
     layer_types: tuple[str, ...]
+    beyond_smoke: bool = False
 
     def content(self) -> bytes:
         """The bytes of the file."""
@@ -55,11 +61,12 @@ def all_cases() -> tuple[Case, ...]:
 
 
 def cases(requirement: str) -> list[Case]:
-    """The cases of one requirement. Raises ValueError if there are none."""
+    """The cases of one requirement, of which every n-th is in the smoke profile. Raises ValueError if there are none."""
     found = [case for case in all_cases() if case.requirement == requirement]
     if not found:
         raise ValueError(f"no malformed files for {requirement!r}: see fixtures/malformed/cases.json")
-    return found
+    step = -(-len(found) // SMOKE)
+    return [dataclasses.replace(case, beyond_smoke=place % step != 0) for place, case in enumerate(found)]
 
 
 def _case(record: dict) -> Case:

@@ -1,6 +1,6 @@
 """LSTM and GRU in float64, all runs of an arithmetic at once, one frame after the other.
 
-Run 0 goes first and alone: its hidden states give the magnitudes of the rounding errors of the others.
+What is not perturbed goes first: the hidden states of run 0 give the magnitudes of the rounding errors of the others.
 """
 
 from abc import abstractmethod
@@ -31,14 +31,14 @@ class _Recurrent(Evaluator):
     def __call__(self, x: np.ndarray) -> np.ndarray:
         runs, frames, n = x.shape
         driven = (x.reshape(runs * frames, n) @ self.kernel).reshape(runs, frames, -1) + self.input_bias
-        before = self.state[0][0]
-        outputs, state = self._steps(driven[:1], [s[:1] for s in self.state], None)
-        if runs > 1:
+        before, exact = self.state[0][0], self.arithmetic.unperturbed
+        outputs, state = self._steps(driven[:exact], [s[:exact] for s in self.state], None)
+        if runs > exact:
             hidden = np.vstack([before, outputs[0, :-1]])
             if self.forget:
                 hidden = np.zeros_like(hidden)
             perturbed, perturbed_state = self._steps(
-                driven[1:], [s[1:] for s in self.state], self._noise(x[0], hidden, driven[0])
+                driven[exact:], [s[exact:] for s in self.state], self._noise(x[0], hidden, driven[0])
             )
             outputs = np.concatenate([outputs, perturbed])
             state = [np.concatenate(pair) for pair in zip(state, perturbed_state, strict=True)]

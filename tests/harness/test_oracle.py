@@ -142,6 +142,15 @@ def test_chunks_change_nothing(path, monkeypatch):
     assert np.abs(evaluate(model, frames) - whole).max() < 1e-13
 
 
+@pytest.mark.parametrize("path", SMALL, ids=lambda path: path.stem)
+def test_signals_side_by_side_give_what_each_gives_alone(path):
+    """Several signals at once, each from zero state."""
+    model = read(path)
+    several = np.stack([signals.noise(12, model.input_size, seed=seed) for seed in (9, 10, 11)])
+    alone = np.stack([evaluate(model, frames) for frames in several])
+    assert np.abs(evaluate(model, several) - alone).max() < 1e-13
+
+
 @pytest.mark.parametrize("name", ["lstm-stacked", "gru-stacked", "conv1d-dilated", "conv2d", "dense-wide"])
 def test_forgetting_state_gives_each_frame_alone(name):
     """With reset_each_frame every frame gives what it gives as the first."""

@@ -51,6 +51,8 @@ def test_schedules_end(data):
         (lambda: rtc.block_schedules(0), "frames=0"),
         (lambda: rtc.block_schedules(9, shortest=5, longest=4), "longest=4"),
         (lambda: rtc.module_parts(max_parts=0), "max_parts=0"),
+        (lambda: rtc.module_parts(kinds=["Tanh"]), "Linear"),
+        (lambda: rtc.module_parts(kinds=["Linear", "RNN"]), "RNN"),
     ],
 )
 def test_senseless_arguments_are_refused_at_once(make, said):

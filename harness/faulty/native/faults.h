@@ -30,6 +30,7 @@
     X(nan_output,           "run-nan")                   \
     X(nan_after_silence,    "run-nan-after-silence")     \
     X(over_read,            "run-over-read")             \
+    X(unwritten_memory,     "run-unwritten-memory")      \
     X(static_scratch,       "run-static-scratch")        \
     X(leaks_fpenv,          "run-leaks-fpenv")           \
     X(changes_locale,       "run-changes-locale")        \

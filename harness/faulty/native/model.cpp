@@ -7,6 +7,8 @@ using rtc_faulty::Fault;
 
 namespace {
 
+constexpr std::size_t unwritten_size = 1 << 16;
+
 std::size_t largest_power_of_two(std::size_t limit) {
     std::size_t power = 1;
     while (power * 2 <= limit) power *= 2;
@@ -30,6 +32,8 @@ void rtc_model::prepare(std::uint32_t max_frames) {
     even_.resize(widest_);
     odd_.resize(widest_);
     if (fault == Fault::one_frame_late) previous_.resize(output_size);
+    // run-unwritten-memory: so large that the pages come from the system, which zeroes them, unless the heap is filled.
+    if (fault == Fault::unwritten_memory) unwritten_.reset(new float[unwritten_size]);
     effects.prepare(max_frames, input_size);
     reset();
 }
@@ -57,6 +61,7 @@ void rtc_model::run_frame(const float* in, float* out) {
     run_layers(in, out);
     ++frames_since_reset_;
     if (fault == Fault::output_zero_only) std::fill(out + 1, out + output_size, 0.0f);
+    if (fault == Fault::unwritten_memory) out[0] += unwritten_[frames_since_reset_ % unwritten_size];
     if (fault == Fault::one_frame_late) std::swap_ranges(previous_.begin(), previous_.end(), out);
     if (fault == Fault::nan_output && frames_since_reset_ > 10)
         out[output_size - 1] = std::numeric_limits<float>::quiet_NaN();

@@ -29,4 +29,5 @@ private:
     std::uint64_t frames_since_reset_ = 0;
     std::uint64_t silent_frames_ = 0;
     std::vector<float> previous_;  // the outputs that run-one-frame-late still owes
+    std::unique_ptr<float[]> unwritten_;
 };
