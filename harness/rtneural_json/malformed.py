@@ -61,7 +61,7 @@ def all_cases() -> tuple[Case, ...]:
 
 
 def cases(requirement: str) -> list[Case]:
-    """The cases of one requirement, of which every n-th is in the smoke profile. Raises ValueError if there are none."""
+    """The cases of one requirement, every n-th of them for the smoke profile. Raises ValueError if there are none."""
     found = [case for case in all_cases() if case.requirement == requirement]
     if not found:
         raise ValueError(f"no malformed files for {requirement!r}: see fixtures/malformed/cases.json")
