@@ -171,8 +171,11 @@ def with_neutral_keys(text: str) -> str:
 
 
 def as_keras_writes(text: str) -> str:
-    """The same model as files of Keras' users have it: the cells' own tanh named, and keys that nobody reads."""
-    document = json.loads(text) | {"author": "somebody"}
+    """The same model as files of Keras' users have it: the cells' own tanh named, and keys that nobody reads.
+
+    One of these texts looks like JSON to those who search instead of read.
+    """
+    document = json.loads(text) | {"author": 'somebody, "type": "dense", {them: us}, [and more]'}
     for index, layer in enumerate(document["layers"]):
         layer["name"] = f"layer_{index}"
         if layer["type"] in ("lstm", "gru"):
