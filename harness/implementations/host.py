@@ -43,13 +43,15 @@ def host_command(library: Path, name: str | None = None) -> list[str]:
 class Offence:
     """Something that real-time code must not do: its kind, the function called, how often, and in which call first.
 
-    Call 0 is reset; the blocks are calls 1, 2 and so on.
+    Call 0 is reset; the blocks are calls 1, 2 and so on. `stack` is where the first came from, the innermost first:
+    "libthing.so(thing_run+0x1f)", or "libthing.so+0x4a1f", which `addr2line -e libthing.so` takes.
     """
 
     kind: str
     function: str
     count: int
     first_call: int
+    stack: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Watched:
 
     outputs: np.ndarray
     offences: tuple[Offence, ...]
+    system_calls_unseen: str = ""
+    """Why system calls can't be seen on this machine."""
 
 
 @dataclass(frozen=True)
@@ -113,12 +117,17 @@ class MeasuringSession(RemoteSession):
     def _measure(self, op: str, values: Mapping[str, Any], timeout: float | None) -> dict[str, Any]:
         return self._client.request(op, values, timeout=MEASURE_SECONDS if timeout is None else timeout)
 
+    def plain_memory(self) -> None:
+        """From now on fresh memory is as the system gives it, not filled, so that its first touch is a page fault."""
+        self._measure("plain_memory", {}, None)
+
     def watch(self, model: RemoteModel, frames: np.ndarray, block: int, *, timeout: float | None = None) -> Watched:
-        """Run frames `[T, in]` in blocks under the detectors of allocations, locks and system calls."""
+        """Run frames `[T, in]` in blocks under the detectors of all that loader.h forbids on the audio thread."""
         values = {"model": model.model_id, "frames": wire.array_to_wire(frames), "block": block}
         reply = self._measure("watch", values, timeout)
-        offences = (Offence(o["kind"], o["function"], o["count"], o["first_call"]) for o in reply["offences"])
-        return Watched(self._client.array("watch", reply["outputs"]), tuple(offences))
+        offences = (Offence(**{**offence, "stack": tuple(offence["stack"])}) for offence in reply["offences"])
+        outputs = self._client.array("watch", reply["outputs"])
+        return Watched(outputs, tuple(offences), reply["system_calls_unseen"])
 
     def process_together(
         self, parts: Sequence[tuple[RemoteModel, np.ndarray]], block: int, passes: int, *, timeout: float | None = None

@@ -19,37 +19,6 @@ def piece(source: str, begin: int, end: int) -> dict[str, Any]:
     return {"from": source, "begin": begin, "end": end}
 
 
-class TestWatch:
-    def offences(self, loader: str, path: Path) -> list[dict]:
-        frames = noise(20, 3)
-        with running(FAULTY, loader) as host:
-            model = host.loaded(path)
-            reply = host.do("watch", model=model, frames=packed(frames), block=7)
-            host.do("reset", model=model)
-            assert np.array_equal(unpacked(reply["outputs"]), host.run(model, frames))
-            return reply["offences"]
-
-    def test_a_good_loader_commits_none(self, path: Path) -> None:
-        """Nothing of what the host does itself counts."""
-        assert self.offences("good-native", path) == []
-
-    @pytest.mark.parametrize(
-        ("loader", "expected"),
-        [
-            ("rt-alloc-first-block", [("malloc", "malloc", 1, 1)]),
-            ("rt-alloc-each-block", [("malloc", "malloc", 3, 1), ("free", "free", 2, 2)]),
-            ("rt-lock", [("lock", "pthread_mutex_lock", 3, 1)]),
-            ("rt-printf", [("io", "fprintf", 3, 1)]),
-            ("run-prints", [("io", "printf", 3, 1)]),
-            ("rt-sleep", [("sleep", "nanosleep", 3, 1)]),
-        ],
-    )
-    def test_an_offence_has_kind_function_count_and_first_call(self, path: Path, loader: str, expected: list) -> None:
-        """Three blocks of at most 7 frames are calls 1 to 3; call 0 is reset."""
-        found = self.offences(loader, path)
-        assert [(o["kind"], o["function"], o["count"], o["first_call"]) for o in found] == expected
-
-
 class TestLatency:
     FLOW = (
         {"model": "first", "inputs": [piece("audio", 1, 4)]},

@@ -51,6 +51,8 @@
     X(locks,                "rt-lock")                   \
     X(prints_to_stderr,     "rt-printf")                 \
     X(sleeps,               "rt-sleep")                  \
+    X(enters_kernel,        "rt-raw-syscall")            \
+    X(touches_fresh_memory, "rt-page-fault")             \
     X(sleeps_12ms,          "lat-sleeps-12ms")           \
     X(spikes,               "lat-spike")                 \
     X(cheats_when_timed,    "lat-cheats-when-timed")     \

@@ -33,6 +33,7 @@ private:
     const Fault fault_;
     std::vector<char> kept_;
     void* mapping_ = nullptr;
+    volatile char* fresh_ = nullptr;
     std::unique_ptr<Json> file_;
     std::unique_ptr<float[]> made_in_first_block_;
     std::vector<float> made_in_each_block_;

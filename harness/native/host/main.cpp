@@ -88,8 +88,8 @@ int main(int count, char** values) {
     }
 #ifdef __GLIBC__
     // Memory that a loader reads before it has written it, or behind what it asked for, holds 3.0 (bytes of 0x40) or,
-    // freed before, -1.5 (0xbf) instead of the zeros that hide the mistake. The filling touches pages: a count of
-    // page faults has to do without it.
+    // freed before, -1.5 (0xbf) instead of the zeros that hide the mistake. The filling touches pages: before
+    // page faults are counted, the operation plain_memory ends it.
     mallopt(M_PERTURB, 0xbf);
 #endif
     rtc::host::Noise noise;

@@ -55,6 +55,7 @@ const std::vector<Session::Operation>& Session::operations() {
         {"reset", &Session::reset, {"model"}},
         {"process", &Session::process, {"model", "frames"}},
         {"unload", &Session::unload, {"model"}},
+        {"plain_memory", &Session::plain_memory, {}},
         {"watch", &Session::watch, {"model", "frames", "block"}},
         {"process_together", &Session::process_together, {"parts", "block", "passes"}},
         {"measure_latency", &Session::measure_latency, {"models", "flow", "audio", "steps", "warmup"}},

@@ -38,6 +38,7 @@ private:
     Json reset(const Json& request);
     Json process(const Json& request);
     Json unload(const Json& request);
+    Json plain_memory(const Json& request);
     Json watch(const Json& request);
     Json process_together(const Json& request);
     Json measure_latency(const Json& request);

@@ -1,13 +1,52 @@
-// The operation watch: the frames in blocks, with the interposers armed from the very first call on.
+// The operation watch: the frames in blocks, with the detectors armed from the very first call on.
+#include <dlfcn.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <algorithm>
+#include <cinttypes>
+#include <cstdio>
 
 #include "../abi/errors.h"
+#include "../probe/pretouch.h"
 #include "../probe/watch.h"
 #include "guarded_buffer.h"
 #include "session.h"
 
 namespace rtc::host {
 namespace {
+
+// "libthing.so(thing_run+0x1f)", or without a name that is exported "libthing.so+0x4a1f", as addr2line -e takes it.
+std::string place(const Dl_info& object, const void* address) {
+    const std::string path = object.dli_fname;
+    const std::string file = path.substr(path.rfind('/') + 1);
+    const auto distance = [address](const void* from) {
+        char text[24];
+        const auto bytes = static_cast<const char*>(address) - static_cast<const char*>(from);
+        std::snprintf(text, sizeof text, "+0x%" PRIxPTR, static_cast<std::uintptr_t>(bytes));
+        return std::string(text);
+    };
+    if (object.dli_sname == nullptr) return file + distance(object.dli_fbase);
+    return file + "(" + object.dli_sname + distance(object.dli_saddr) + ")";
+}
+
+// From the forbidden call outwards, without the host's frames at both ends: its detectors, and what called the library.
+Json stack_to_json(const probe::Offence& offence) {
+    Dl_info host{};
+    dladdr(reinterpret_cast<const void*>(&place), &host);
+    Json frames = Json::array();
+    for (int i = 0; i < offence.depth; ++i) {
+        Dl_info object{};
+        const bool is_known = dladdr(offence.stack[i], &object) != 0;
+        if (is_known && object.dli_fbase == host.dli_fbase) {
+            if (frames.empty()) continue;
+            break;
+        }
+        frames.push_back(is_known ? place(object, offence.stack[i]) : "?");
+    }
+    return frames;
+}
 
 Json offences_to_json() {
     probe::Offence offences[probe::max_offences];
@@ -17,7 +56,8 @@ Json offences_to_json() {
         list.push_back({{"kind", probe::name(offences[i].kind)},
                         {"function", offences[i].function},
                         {"count", offences[i].count},
-                        {"first_call", offences[i].first_call}});
+                        {"first_call", offences[i].first_call},
+                        {"stack", stack_to_json(offences[i])}});
     return list;
 }
 
@@ -33,7 +73,9 @@ Json Session::watch(const Json& request) {
     std::copy(frames.values.begin(), frames.values.end(), in.data());
     in.make_read_only();
 
+    const char* const unseen = probe::start_watching();
     probe::clear_offences();
+    probe::touch_what_hosts_touch();
     {
         const probe::Watched watched(0);
         model.reset();
@@ -46,7 +88,15 @@ Json Session::watch(const Json& request) {
     }
     if (!out.front_untouched()) throw ContractBreach("process() wrote in front of its output frames.");
     return {{"outputs", array_to_json(out.data(), frames.frames, model.output_size())},
-            {"offences", offences_to_json()}};
+            {"offences", offences_to_json()},
+            {"system_calls_unseen", unseen == nullptr ? "" : unseen}};
+}
+
+Json Session::plain_memory(const Json&) {
+#ifdef __GLIBC__
+    mallopt(M_PERTURB, 0);
+#endif
+    return Json::object();
 }
 
 }  // namespace rtc::host

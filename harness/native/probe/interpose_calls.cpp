@@ -1,7 +1,7 @@
 // Interposers for calls that wait, do I/O, start threads, enter the kernel or throw.
 //
 // Each one only notes the call and goes on to the function behind it. Trying a lock is no offence; taking, waiting
-// and waking are. A library that enters the kernel without libc isn't seen here.
+// and waking are. What enters the kernel by other ways is seen by the trap of system calls.
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -29,6 +29,9 @@ using rtc::probe::Note;
     }
 
 RTC_PASS_ON(Kind::lock, int, pthread_mutex_lock, (pthread_mutex_t* mutex), (mutex))
+RTC_PASS_ON(Kind::lock, int, pthread_mutex_timedlock, (pthread_mutex_t* mutex, const timespec* until), (mutex, until))
+RTC_PASS_ON(Kind::lock, int, pthread_mutex_clocklock,
+            (pthread_mutex_t* mutex, clockid_t clock, const timespec* until), (mutex, clock, until))
 RTC_PASS_ON(Kind::lock, int, pthread_rwlock_rdlock, (pthread_rwlock_t* lock), (lock))
 RTC_PASS_ON(Kind::lock, int, pthread_rwlock_wrlock, (pthread_rwlock_t* lock), (lock))
 RTC_PASS_ON(Kind::lock, int, pthread_spin_lock, (pthread_spinlock_t* lock), (lock))

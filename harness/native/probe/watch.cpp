@@ -1,7 +1,12 @@
 #include "watch.h"
 
+#include <execinfo.h>
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cstring>
+
+#include "syscalls.h"
 
 namespace rtc::probe {
 namespace {
@@ -12,11 +17,25 @@ std::size_t noted_count = 0;
 thread_local bool armed = false;
 thread_local std::uint64_t current_call = 0;
 
-void note(Kind kind, const char* function) noexcept {
+void note(Kind kind, const char* function, std::uint64_t count = 1) noexcept {
     Offence* const end = noted + noted_count;
     Offence* known = std::find_if(noted, end, [&](auto& o) { return std::strcmp(o.function, function) == 0; });
-    if (known != end) ++known->count;
-    else if (noted_count < max_offences) noted[noted_count++] = {kind, function, 1, current_call};
+    if (known != end) {
+        known->count += count;
+        return;
+    }
+    if (noted_count == max_offences) return;
+    Offence& offence = noted[noted_count++];
+    offence = {kind, {}, count, current_call, {}, 0};
+    std::strncpy(offence.function, function, max_name - 1);
+    if (kind != Kind::page_fault) offence.depth = backtrace(offence.stack, max_stack);  // which is over by then
+}
+
+// Pages that this thread had to wait for: touched for the first time, or read from a file.
+std::int64_t page_faults() noexcept {
+    rusage usage{};
+    getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_minflt + usage.ru_majflt;
 }
 
 }  // namespace
@@ -32,6 +51,7 @@ const char* name(Kind kind) noexcept {
         case Kind::thread: return "thread";
         case Kind::syscall: return "syscall";
         case Kind::throws: return "throw";
+        case Kind::page_fault: return "page_fault";
     }
     return "";
 }
@@ -44,19 +64,39 @@ std::size_t offences(Offence* out, std::size_t room) noexcept {
     return count;
 }
 
-Watched::Watched(std::uint64_t call) noexcept {
-    current_call = call;
-    armed = true;
+const char* start_watching() noexcept {
+    static const char* const missing = [] {
+        void* frame;
+        backtrace(&frame, 1);  // loads the unwinder, which allocates
+        return syscalls::start();
+    }();
+    return missing;
 }
 
-Watched::~Watched() { armed = false; }
+Watched::Watched(std::uint64_t call) noexcept : faults_before_(page_faults()) {
+    current_call = call;
+    armed = true;
+    syscalls::trap();
+}
+
+Watched::~Watched() {
+    syscalls::let_pass();
+    armed = false;
+    if (const auto faults = page_faults() - faults_before_; faults > 0)
+        note(Kind::page_fault, "page fault", static_cast<std::uint64_t>(faults));
+}
 
 Note::Note(Kind kind, const char* function) noexcept : was_armed_(armed) {
     if (!armed) return;
+    syscalls::let_pass();
     armed = false;
     note(kind, function);
 }
 
-Note::~Note() { armed = was_armed_; }
+Note::~Note() {
+    if (!was_armed_) return;
+    armed = true;
+    syscalls::trap();
+}
 
 }  // namespace rtc::probe

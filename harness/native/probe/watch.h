@@ -6,37 +6,49 @@
 
 namespace rtc::probe {
 
-enum class Kind { malloc, free, mmap, lock, sleep, io, thread, syscall, throws };
+enum class Kind { malloc, free, mmap, lock, sleep, io, thread, syscall, throws, page_fault };
 
 const char* name(Kind kind) noexcept;
 
-// All forbidden calls of one function.
+constexpr int max_stack = 24;
+constexpr std::size_t max_name = 48;
+
+// All forbidden calls of one function, and where the first of them came from (return addresses, the innermost first).
 struct Offence {
     Kind kind;
-    const char* function;
+    char function[max_name];
     std::uint64_t count;
     std::uint64_t first_call;  // number of the watched call in which it was seen first
+    void* stack[max_stack];
+    int depth;
 };
 
 // More than there are interposed functions.
 constexpr std::size_t max_offences = 96;
+
+// Called by the thread that is watched, before anything is; further calls do nothing. Returns why system calls can't be
+// seen here, or nullptr.
+const char* start_watching() noexcept;
 
 void clear_offences() noexcept;
 
 // Noted so far, in the order in which they were seen first. At most `room` are written; returns how many.
 std::size_t offences(Offence* out, std::size_t room) noexcept;
 
-// On the stack around one watched call; arms the interposers for this thread.
+// On the stack around one watched call; arms the detectors for this thread.
 class Watched {
 public:
     explicit Watched(std::uint64_t call) noexcept;
     ~Watched();
     Watched(const Watched&) = delete;
     Watched& operator=(const Watched&) = delete;
+
+private:
+    std::int64_t faults_before_;
 };
 
-// On the stack in each interposer: notes the call if the thread is armed, and disarms it meanwhile, so that what libc
-// does on behalf of one call isn't noted a second time.
+// On the stack in each interposer and in the trap: notes the call if the thread is armed, and disarms it meanwhile, so
+// that what libc does on behalf of one call isn't noted a second time.
 class Note {
 public:
     Note(Kind kind, const char* function) noexcept;
