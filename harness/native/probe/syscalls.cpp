@@ -12,6 +12,7 @@
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
 #define PR_SET_SYSCALL_USER_DISPATCH 59
+#define PR_SYS_DISPATCH_OFF 0
 #define PR_SYS_DISPATCH_ON 1
 #endif
 
@@ -45,6 +46,18 @@ rtc_syscalls_end:
 namespace rtc::probe::syscalls {
 namespace {
 
+// glibc's sigaction would have its own return from the signal, which would be trapped in turn.
+struct KernelAction {
+    void (*handler)(int, siginfo_t*, void*);
+    unsigned long flags;
+    void (*restorer)();
+    unsigned long mask;
+};
+
+bool handle(const KernelAction& action, KernelAction* old) {
+    return syscall(SYS_rt_sigaction, SIGSYS, &action, old, sizeof action.mask) == 0;
+}
+
 // What the kernel calls SYSCALL_DISPATCH_FILTER_ALLOW and _BLOCK.
 constexpr char allow = 0, block = 1;
 constexpr int instruction_bytes = 2;
@@ -52,6 +65,7 @@ constexpr unsigned long has_restorer = 0x04000000;
 
 volatile char selector = allow;
 bool started = false;
+KernelAction before;
 
 // These can't be made in the handler's place: they give a second thread of control its registers, or what they change
 // is what the return from the signal restores. They are let through, and nothing further is trapped in this call.
@@ -82,24 +96,24 @@ void on_syscall(int, siginfo_t* info, void* context) {
     }
 }
 
-// glibc's sigaction would have its own return from the signal, which would be trapped in turn.
-struct KernelAction {
-    void (*handler)(int, siginfo_t*, void*);
-    unsigned long flags;
-    void (*restorer)();
-    unsigned long mask;
-};
-
 }  // namespace
 
 const char* start() noexcept {
     const KernelAction action{on_syscall, SA_SIGINFO | has_restorer, rtc_return_from_signal, 0};
-    if (syscall(SYS_rt_sigaction, SIGSYS, &action, nullptr, sizeof action.mask) != 0) return "SIGSYS can't be handled";
-    const long room = rtc_syscalls_end - rtc_syscalls_begin;
-    if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, rtc_syscalls_begin, room, &selector) != 0)
-        return "the kernel has no Syscall User Dispatch (Linux 5.11), or a sandbox forbids it";
+    if (!handle(action, &before)) return "SIGSYS can't be handled";
     started = true;
-    return nullptr;
+    const long room = rtc_syscalls_end - rtc_syscalls_begin;
+    if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, rtc_syscalls_begin, room, &selector) == 0)
+        return nullptr;
+    stop();
+    return "the kernel has no Syscall User Dispatch (Linux 5.11), or a sandbox forbids it";
+}
+
+void stop() noexcept {
+    if (!started) return;
+    started = false;
+    prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0);
+    handle(before, nullptr);
 }
 
 void trap() noexcept { selector = started ? block : allow; }
@@ -112,6 +126,7 @@ void let_pass() noexcept { selector = allow; }
 namespace rtc::probe::syscalls {
 
 const char* start() noexcept { return "system calls are trapped on Linux on x86-64 only"; }
+void stop() noexcept {}
 void trap() noexcept {}
 void let_pass() noexcept {}
 

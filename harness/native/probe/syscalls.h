@@ -6,8 +6,10 @@
 
 namespace rtc::probe::syscalls {
 
-// Called once, by the thread that is watched later. Says why system calls can't be trapped here, nullptr if they can.
+// Called by the thread that is watched. Says why system calls can't be trapped here, nullptr if they can. stop gives
+// the process its signal back.
 const char* start() noexcept;
+void stop() noexcept;
 
 // From now on each system call of that thread is noted, and then carried out as if nothing had happened. One store:
 // it costs nothing that a clock would see. Without a successful start, nothing happens.

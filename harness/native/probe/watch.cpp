@@ -64,14 +64,12 @@ std::size_t offences(Offence* out, std::size_t room) noexcept {
     return count;
 }
 
-const char* start_watching() noexcept {
-    static const char* const missing = [] {
-        void* frame;
-        backtrace(&frame, 1);  // loads the unwinder, which allocates
-        return syscalls::start();
-    }();
-    return missing;
+Detectors::Detectors() noexcept : unseen_(syscalls::start()) {
+    void* frame;
+    backtrace(&frame, 1);  // loads the unwinder, which allocates
 }
+
+Detectors::~Detectors() { syscalls::stop(); }
 
 Watched::Watched(std::uint64_t call) noexcept : faults_before_(page_faults()) {
     current_call = call;

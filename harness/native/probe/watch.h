@@ -26,9 +26,20 @@ struct Offence {
 // More than there are interposed functions.
 constexpr std::size_t max_offences = 96;
 
-// Called by the thread that is watched, before anything is; further calls do nothing. Returns why system calls can't be
-// seen here, or nullptr.
-const char* start_watching() noexcept;
+// On the stack of the thread that is watched: sets up what the process has to have for it, and takes it away again.
+class Detectors {
+public:
+    Detectors() noexcept;
+    ~Detectors();
+    Detectors(const Detectors&) = delete;
+    Detectors& operator=(const Detectors&) = delete;
+
+    // Why system calls can't be seen here; empty if they can.
+    const char* system_calls_unseen() const { return unseen_ == nullptr ? "" : unseen_; }
+
+private:
+    const char* unseen_;
+};
 
 void clear_offences() noexcept;
 
