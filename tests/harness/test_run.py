@@ -230,6 +230,9 @@ def test_two_processes_and_the_timed_classes_make_one_run(rtconform, tmp_path):
         "RT-NO-ALLOCATION[good-native-lstm]": "PASS",
         "RT-NO-LOCK[good-native-lstm]": "PASS",
         "RT-NO-BLOCKING-CALL[good-native-lstm]": "PASS",
+        "RT-NO-EXCEPTION[good-native-lstm]": "PASS",
+        "RT-NO-SYSTEM-CALL[good-native-lstm]": "PASS",
+        "RT-NO-PAGE-FAULT[good-native-lstm]": "PASS",
         "MEM-LIVE[good-native]": "PASS",
         "MEM-LEAK[good-native]": "PASS",
     }
