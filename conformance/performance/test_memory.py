@@ -5,7 +5,7 @@ import pytest
 from rtconform.harness.judging import check
 
 LEAK_TOLERANCE_BYTES = 64
-CYCLES = {"smoke": 3, "ci": 5, "nightly": 5}
+CYCLES = {"smoke": 3, "ci": 50, "nightly": 50}
 
 _counted = {}
 
@@ -16,6 +16,7 @@ def memory(loader, model_set, rtc_config):
     if loader.connection not in _counted:
         with loader.open() as session:
             paths = [case.path for case in model_set]
+            session.plain_memory()  # filling it would count for the resident set
             _counted[loader.connection] = session.measure_memory(paths, cycles=CYCLES[rtc_config.profile])
     return _counted[loader.connection]
 
@@ -36,6 +37,6 @@ def test_live_memory_stays_within_the_limit(memory, rtc_config, measure):
 @pytest.mark.requirement("MEM-LEAK")
 @pytest.mark.models("five")
 def test_loading_again_and_again_does_not_grow(memory):
-    """The slope over load and unload cycles; the counting is exact, so that few of them do."""
+    """The slope over load and unload cycles. The counting is exact; many cycles are for what leaks now and then."""
     slope = memory.leak_bytes_per_cycle
     check(slope <= LEAK_TOLERANCE_BYTES, f"each load and unload leaves {slope:,.0f} bytes behind")

@@ -80,6 +80,12 @@ class TestLatency:
         assert error["class"] == "BadRequest"
 
 
+@pytest.fixture(scope="module")
+def held_memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library of tests/harness/held_memory.cpp."""
+    return raw_host.compiled("held_memory.cpp", tmp_path_factory.mktemp("held"))
+
+
 class TestMemory:
     def measured(self, loader: str, path: Path, copies: int = 1, library: Path = FAULTY) -> dict:
         with running(library, loader) as host:
@@ -104,6 +110,17 @@ class TestMemory:
         """On the heap, in a mapping of its own, or in the library's writable data."""
         more, honest = self.measured(loader, path, library=library), self.measured("good-native", path)
         assert abs(more["live_bytes"] - honest["live_bytes"] - 6 * 2**20) < 16_384
+
+    @pytest.mark.parametrize("way", ["new", "aligned", "mapping", "memory_file", "segment"])
+    def test_every_way_to_hold_memory_counts(self, held_memory: Path, path: Path, way: str) -> None:
+        """A megabyte per model, and nothing when it is given back."""
+        one, two = (self.measured(way, path, copies, library=held_memory) for copies in (1, 2))
+        assert abs(two["live_bytes"] - one["live_bytes"] - 2**20) < 16_384
+        assert one["leak_bytes_per_cycle"] == 0
+
+    def test_a_segment_that_is_never_detached_leaks(self, held_memory: Path, path: Path) -> None:
+        """All of it, in each cycle."""
+        assert self.measured("segment_kept", path, library=held_memory)["leak_bytes_per_cycle"] == 2**20
 
     def test_memory_that_is_kept_or_lost_is_seen(self, path: Path) -> None:
         """The JSON tree kept after load; one KiB lost in each load, as malloc rounds it."""

@@ -4,6 +4,7 @@
 // allocate.
 #include <malloc.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -126,6 +127,23 @@ RTC_INTERPOSE void* mremap(void* old, size_t old_bytes, size_t new_bytes, int fl
         ledger::mapped(address, new_bytes);
     }
     return address;
+}
+
+RTC_INTERPOSE void* shmat(int id, const void* wish, int flags) {
+    static Next<void*(int, const void*, int)> next("shmat");
+    const Note note(Kind::mmap, "shmat");
+    void* address = next.get()(id, wish, flags);
+    shmid_ds segment{};
+    if (address != reinterpret_cast<void*>(-1) && shmctl(id, IPC_STAT, &segment) == 0)
+        ledger::mapped(address, segment.shm_segsz);
+    return address;
+}
+
+RTC_INTERPOSE int shmdt(const void* address) {
+    static Next<int(const void*)> next("shmdt");
+    const Note note(Kind::mmap, "shmdt");
+    ledger::unmapped_from(const_cast<void*>(address));
+    return next.get()(address);
 }
 
 RTC_INTERPOSE void* sbrk(intptr_t bytes) {

@@ -170,6 +170,14 @@ void unmapped(void* address, std::size_t bytes) noexcept {
     forget(begin, begin + bytes);
 }
 
+void unmapped_from(void* address) noexcept {
+    if (!started.load(std::memory_order_acquire)) return;
+    const auto begin = reinterpret_cast<std::uintptr_t>(address);
+    const Lock lock;
+    for (const Mapping& mapping : mappings)
+        if (mapping.begin == begin && mapping.end != begin) return forget(begin, mapping.end);
+}
+
 void program_break_moved(std::int64_t bytes) noexcept {
     if (!counts()) return;
     const Lock lock;

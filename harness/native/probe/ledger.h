@@ -34,6 +34,7 @@ void allocated(void* block, void* caller) noexcept;
 void released(void* block) noexcept;
 void mapped(void* address, std::size_t bytes) noexcept;
 void unmapped(void* address, std::size_t bytes) noexcept;
+void unmapped_from(void* address) noexcept;  // whatever was mapped there at once
 void program_break_moved(std::int64_t bytes) noexcept;
 
 }  // namespace rtc::probe::ledger
