@@ -35,6 +35,8 @@ def test_drawn_models_equal_the_oracle(loader, tmp_path, rtc_config):
 @pytest.mark.requirement("NUM-EVERY-NUMBER")
 def test_every_number_of_a_file_counts(loader, tmp_path, rtc_config):
     """A model, and then the same with one number changed, under the same path."""
+    if set(loader.declaration.layer_types) <= {"activation"}:
+        pytest.skip("the loader declares no layer type that has numbers")
 
     def judge(data, session):
         model = drawn.model_for(data, loader, max_layers=2, widths=(1, 2, 3, 5, 9, 17))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from rtconform.harness.export_cases import numbers_of
 from rtconform.harness.paths import FIXTURES
 from rtconform.harness.rtneural_json import Model, dumps, grammar as g, identical, read, validate_bytes
 from rtconform.harness.rtneural_json.write import shortest
@@ -111,3 +112,8 @@ def test_shortest_decimals_give_the_same_bits(bits):
     text = shortest(number)
     assert np.float32(json.loads(text)).tobytes() == number.tobytes()
     assert len(text.lstrip("-").split("e")[0].replace(".", "").strip("0")) <= 9
+
+
+def test_a_model_of_activations_has_no_numbers():
+    """What an exporter leaves that drops every layer with weights is judged like any other file."""
+    assert numbers_of(Model(3, (g.Activation("tanh", 3),))).shape == (0,)
