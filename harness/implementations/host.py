@@ -74,19 +74,41 @@ class Together:
 
 @dataclass(frozen=True)
 class Latency:
-    """Raw samples of timed steps, in nanoseconds: wall time, CPU time, and wall time of steps that do nothing.
+    """Raw samples of timed steps, in nanoseconds, one per step in each array but the last.
 
-    `preemptions` counts per step how often the system took the processor away while the step wanted to run.
-    `outputs` holds for each model its outputs `[N, out]` of the last pass over the N frames of audio; `mismatches`
-    counts the steps whose outputs were not those of the first pass, bit by bit.
+    Wall time and CPU time of a step; how often the system took the processor away meanwhile (`preemptions`), how often
+    the step gave it up to wait (`waits`), and what the hypervisor took (`stolen_ns`, in clock ticks). After each step
+    stands one that calls no model: `null_ns` is its time, `control_ns` its time when it is drawn out. `wake_ns` is how
+    late a thread was that slept until each next millisecond. `priority` is "real-time" or "ordinary". `outputs` holds
+    what each model gave, `[N, out]`.
     """
 
     wall_ns: np.ndarray
     cpu_ns: np.ndarray
     preemptions: np.ndarray
+    waits: np.ndarray
+    stolen_ns: np.ndarray
     null_ns: np.ndarray
+    control_ns: np.ndarray
+    wake_ns: np.ndarray
+    priority: str
     outputs: Mapping[str, np.ndarray]
-    mismatches: int
+
+    def samples(self, steps: int | None = None) -> dict[str, np.ndarray]:
+        """The arrays by name; of the first steps only if their number is given."""
+        return {name: getattr(self, name)[:steps] for name in SAMPLES}
+
+
+SAMPLES = tuple(name for name in Latency.__dataclass_fields__ if name not in ("priority", "outputs"))
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Raw samples of timed blocks, in nanoseconds, and the outputs `[T, out]`."""
+
+    wall_ns: np.ndarray
+    cpu_ns: np.ndarray
+    outputs: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -143,27 +165,44 @@ class MeasuringSession(RemoteSession):
         models: Mapping[str, RemoteModel],
         flow: Sequence[Mapping[str, Any]],
         audio: np.ndarray,
-        steps: int,
-        warmup: int,
         *,
+        warmup: int = 0,
+        reset_every: int = 0,
+        control_ns: int = 0,
+        others: Sequence[RemoteModel] = (),
+        cache_bytes: int = 0,
         timeout: float | None = None,
     ) -> Latency:
-        """Time `steps` steps after `warmup` more.
+        """Time one step for each frame of audio `[N, in]` but the first `warmup`.
 
-        One step is the flow, as in fixtures/models/specs.json, over one frame of audio `[N, 128]`; the frames are used
-        in turn, state is reset where they start again, and all of them must be used: N <= steps + warmup.
+        A step is the flow, as in fixtures/models/specs.json, over one frame. State is reset before the first frame and
+        each `reset_every` later; with 0 it goes on from where the models are. After each step, one that calls no model
+        is drawn out to `control_ns`. Before each, `others` run over a frame of their own, and `cache_bytes` of memory
+        are read.
         """
         values = {
             "models": {name: model.model_id for name, model in models.items()},
             "flow": list(flow),
             "audio": wire.array_to_wire(audio),
-            "steps": steps,
             "warmup": warmup,
+            "reset_every": reset_every,
+            "control_ns": control_ns,
+            "others": [model.model_id for model in others],
+            "cache_bytes": cache_bytes,
         }
         reply = self._measure("measure_latency", values, timeout)
-        samples = {key: np.array(reply[key], np.float64) for key in ("wall_ns", "cpu_ns", "preemptions", "null_ns")}
+        samples = {name: np.array(reply[name], np.float64).astype(np.int64) for name in SAMPLES}
         outputs = {name: self._client.array("measure_latency", array) for name, array in reply["outputs"].items()}
-        return Latency(**samples, outputs=outputs, mismatches=reply["mismatches"])
+        return Latency(**samples, priority=reply["priority"], outputs=outputs)
+
+    def measure_blocks(
+        self, model: RemoteModel, frames: np.ndarray, block: int, *, timeout: float | None = None
+    ) -> Blocks:
+        """Time each block of frames `[T, in]`, from the state that the model is in."""
+        values = {"model": model.model_id, "frames": wire.array_to_wire(frames), "block": block}
+        reply = self._measure("measure_blocks", values, timeout)
+        wall, cpu = (np.array(reply[name], np.float64) for name in ("wall_ns", "cpu_ns"))
+        return Blocks(wall, cpu, self._client.array("measure_blocks", reply["outputs"]))
 
     def measure_memory(
         self, paths: Sequence[str | Path], *, cycles: int | None = None, timeout: float | None = None

@@ -26,17 +26,29 @@ def bounds(misses: int, steps: int, confidence: float = CONFIDENCE) -> tuple[flo
     return lower, upper
 
 
-def verdict(misses: int, steps: int, preempted: int = 0) -> Verdict | None:
+def verdict(misses: int, steps: int, excused: int = 0, control: int = 0) -> Verdict | None:
     """PASS, FAIL or INCONCLUSIVE; None while more steps can still decide.
 
-    A step that was late because the system took the processor away (`preempted` of the misses) speaks against a PASS,
-    and not for a FAIL: that is the machine's doing.
+    A miss that the machine is to blame for (`excused` of the misses) speaks against a PASS, and not for a FAIL. Nor is
+    there a FAIL as long as the misses can be told from chance that hits steps which do nothing, but as long, just as
+    often: `control` is how many of those were late, one of them for each step.
     """
+    blamed = misses - excused
     if bounds(misses, steps)[1] <= ALLOWED_MISS_RATE:
         return Verdict.PASS
-    if bounds(misses - preempted, steps)[0] > ALLOWED_MISS_RATE:
+    if bounds(blamed, steps)[0] > ALLOWED_MISS_RATE and happens_more_often(blamed, control):
         return Verdict.FAIL
     return None if steps < MOST_STEPS else Verdict.INCONCLUSIVE
+
+
+def happens_more_often(events: int, control: int, confidence: float = CONFIDENCE) -> bool:
+    """Whether events are more frequent than those of a control that was watched for just as long.
+
+    The conditional test of two Poisson rates: were they equal, each event would be the control's with probability
+    1/2 (J. Przyborowski, H. Wilenski, "Homogeneity of results in testing samples from Poisson series", Biometrika 31,
+    1940).
+    """
+    return at_most(control, events + control, 0.5) <= 1.0 - confidence
 
 
 def steps_needed(misses: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from .. import messages
 from ..records import Run
 from ..verdicts import Verdict
-from . import measured, pictures, reading
+from . import measured, pictures, reading, timings
 from .text import counted, digits, memory, milliseconds, one_line, shown, visible
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -185,7 +185,7 @@ def _judgement(run: Run) -> dict[str, Any]:
 
 def _figures(run: Run) -> dict[str, Any]:
     """The measured figures with the axes of their pictures; an empty list where nothing was measured."""
-    errors, latencies = measured.errors(run), measured.latencies(run)
+    errors, latencies = measured.errors(run), timings.steps(run)
     memories, trainings = measured.memories(run), measured.trainings(run)
     return {
         "errors": errors,
@@ -194,6 +194,8 @@ def _figures(run: Run) -> dict[str, Any]:
         "latencies": latencies,
         "latency_axis": pictures.latency_axis(latencies) if latencies else None,
         "histogram": pictures.histogram,
+        "first_steps": timings.first_steps(run),
+        "blocks": timings.blocks(run),
         "memories": memories,
         "memory_axis": pictures.memory_axis(memories) if memories else None,
         "trainings": trainings,

@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ..records import Run
 from ..verdicts import Verdict
-from . import measured, reading
+from . import measured, reading, timings
 from .text import digits, memory, milliseconds, one_line, visible
 
 MOST_FAILURES = 30
 MOST_ERRORS = 60
 LONGEST_FOUND = 600
+STEP_COLUMNS = (
+    "implementation", "conditions", "p50", "p99", "p99.9", "max", "deadline", "late", "fits", "buffer at 48 kHz",
+)  # fmt: skip
 
 
 def render(run: Run) -> str:
@@ -95,7 +98,7 @@ def _undecided(groups: Sequence[reading.Group]) -> Iterator[str]:
 def _measured(run: Run) -> Iterator[str]:
     for title, columns, rows in (
         ("Largest error", ("model", "implementation", "error", "error / budget"), _errors(run)),
-        ("Time of one step", ("implementation", "p50", "p99", "p99.9", "max", "deadline", "steps"), _latencies(run)),
+        ("Time of one step", STEP_COLUMNS, _latencies(run)),
         ("Memory", ("implementation", "held", "peak", "limit"), _memories(run)),
     ):
         if rows:
@@ -118,10 +121,13 @@ def _latencies(run: Run) -> list[tuple[str, ...]]:
     return [
         (
             code(f.implementation),
+            f.conditions,
             *(milliseconds(value) for value in (f.wall.p50, f.wall.p99, f.wall.p99_9, f.wall.max, f.deadline)),
-            str(f.wall.count),
+            f"{f.judgement.misses} of {f.judgement.steps}" + ("" if f.holds else " **late**"),
+            f"{digits(f.headroom, 2)} ×",
+            str(f.buffer or "none"),
         )
-        for f in measured.latencies(run)
+        for f in timings.steps(run)
     ]
 
 

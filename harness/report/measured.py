@@ -1,4 +1,4 @@
-"""What the measurement records of a run come to: errors, step times, memory and training, one figure per row."""
+"""What the measurement records of a run come to: errors, memory and training, one figure per row."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import five_models
-from ..measure.statistics import Percentiles
 from ..records import Run
 from .text import number, visible
-
-NS_TO_MS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -37,23 +34,6 @@ class ErrorFigure:
     @property
     def holds(self) -> bool:
         return self.worst <= 1
-
-
-@dataclass(frozen=True)
-class LatencyFigure:
-    """The time of one step of all the models. Times in ms; `null` is the same loop around a step that does nothing."""
-
-    implementation: str
-    case: str
-    deadline: float
-    wall: Percentiles
-    cpu: Percentiles | None
-    null: Percentiles | None
-    samples: tuple[float, ...]
-
-    @property
-    def holds(self) -> bool:
-        return self.wall.p99_9 <= self.deadline
 
 
 @dataclass(frozen=True)
@@ -105,7 +85,7 @@ def errors(run: Run) -> list[ErrorFigure]:
     Models over their budget come first, then the five reference models, then the others in the order of the run.
     """
     grouped: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for record in _of_kind(run, "error"):
+    for record in of_kind(run, "error"):
         grouped.setdefault((visible(record["model"]), visible(record["implementation"])), []).append(record)
     figures = [
         ErrorFigure(
@@ -127,25 +107,11 @@ def errors(run: Run) -> list[ErrorFigure]:
     return sorted(figures, key=rank)
 
 
-def latencies(run: Run) -> list[LatencyFigure]:
-    """One figure per measurement, in the order of the run."""
-    figures = []
-    for record in _of_kind(run, "latency"):
-        wall = Percentiles.of(record["wall_ns"]).scaled(NS_TO_MS)
-        cpu, null = (
-            Percentiles.of(record[key]).scaled(NS_TO_MS) if record.get(key) else None for key in ("cpu_ns", "null_ns")
-        )
-        samples = tuple(value * NS_TO_MS for value in record["wall_ns"])
-        deadline = number(record["deadline_ms"])
-        figures.append(LatencyFigure(*_names(record), deadline, wall, cpu, null, samples))
-    return figures
-
-
 def memories(run: Run) -> list[MemoryFigure]:
     """One figure per measurement, in the order of the run."""
     return [
         MemoryFigure(
-            *_names(record),
+            *names(record),
             number(record["live_bytes"]),
             number(record["limit_bytes"]),
             _optional(record, "peak_bytes"),
@@ -154,7 +120,7 @@ def memories(run: Run) -> list[MemoryFigure]:
             _optional(record, "leak_bytes_per_cycle"),
             _optional(record, "rss_bytes"),
         )
-        for record in _of_kind(run, "memory")
+        for record in of_kind(run, "memory")
     ]
 
 
@@ -171,7 +137,7 @@ def trainings(run: Run) -> list[TrainingFigure]:
             number(record["shuffled_constant_loss"]),
             _optional(record, "stateless_loss"),
         )
-        for record in _of_kind(run, "training")
+        for record in of_kind(run, "training")
     ]
 
 
@@ -179,11 +145,13 @@ def _reference_models() -> set[str]:
     return {Path(model["file"]).stem for model in five_models.specs().values()}
 
 
-def _of_kind(run: Run, kind: str) -> Iterable[Mapping[str, Any]]:
+def of_kind(run: Run, kind: str) -> Iterable[Mapping[str, Any]]:
+    """The measurements of one kind, in the order of the run."""
     return (record for record in run.measurements if record["kind"] == kind)
 
 
-def _names(record: Mapping[str, Any]) -> tuple[str, str]:
+def names(record: Mapping[str, Any]) -> tuple[str, str]:
+    """(implementation, case) of a measurement."""
     return visible(record["implementation"]), visible(record["case"])
 
 

@@ -10,8 +10,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .measured import ErrorFigure, LatencyFigure, MemoryFigure, TrainingFigure
+from .measured import ErrorFigure, MemoryFigure, TrainingFigure
 from .text import digits
+from .timings import StepFigure
 
 BINS = 72
 
@@ -65,7 +66,7 @@ def error_axis(figures: Sequence[ErrorFigure]) -> Axis:
     return decades((ratio for figure in figures for ratio in figure.in_budgets), (0.01, 10))
 
 
-def latency_axis(figures: Sequence[LatencyFigure]) -> Axis:
+def latency_axis(figures: Sequence[StepFigure]) -> Axis:
     """ms, from below the quickest step to above the deadline."""
     values = [value for figure in figures for value in (min(figure.samples), figure.wall.max, figure.deadline)]
     return decades(values, (min(values), max(values) * 1.001))

@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from ..measure.deadline import SAMPLE_RATE
 from ..records import Run
 from ..verdicts import Verdict
-from . import measured, reading
+from . import measured, reading, timings
 from .text import counted, digits, memory, one_line, visible
 
 if TYPE_CHECKING:
@@ -190,18 +191,32 @@ def _error_cell(figure: measured.ErrorFigure) -> RenderableType:
 
 
 def _latencies(run: Run) -> Iterator[RenderableType]:
-    figures = measured.latencies(run)
+    figures = timings.steps(run)
     if figures:
-        yield _title("Time of one step of all models, in ms")
-        table = _grid(7, "right")
-        table.add_row("  ", "p50", "p99", "p99.9", "max", "deadline", "steps")
+        yield _title(f"Time of one step of all models, in ms; it may take {digits(figures[0].deadline)}")
+        table = _grid(9, "right")
+        table.add_row("  ", "", "p50", "p99.9", "max", "late", "of", "fits", "buffer")
         for figure in figures:
-            wall = figure.wall
-            times = (digits(value) for value in (wall.p50, wall.p99, wall.p99_9, wall.max, figure.deadline))
-            over = "" if figure.holds else "OVER"
-            table.add_row(f"  {figure.implementation}", *times, str(wall.count), _styled(over, "bold red"))
+            times = (digits(value) for value in (figure.wall.p50, figure.wall.p99_9, figure.wall.max))
+            late = _styled(str(figure.judgement.misses), "" if figure.holds else "bold red")
+            room = (f"{digits(figure.headroom, 2)}x", str(figure.buffer or "none"))
+            name = f"  {figure.implementation}"
+            table.add_row(name, figure.conditions, *times, late, str(figure.judgement.steps), *room)
         yield table
+        yield "  fits, buffer: how often the deadline holds a step at p99.9 (99 % confidence),"
+        yield f"  and the smallest audio buffer, in samples at {SAMPLE_RATE // 1000} kHz, that does"
+        yield from (f"  {line}" for line in _machine(figures))
         yield ""
+
+
+def _machine(figures: list[timings.StepFigure]) -> Iterator[str]:
+    """What was measured without a loader, at its worst."""
+    null, wake = max(f.null.p50 for f in figures), max(f.wake.p99_9 for f in figures)
+    yield f"the machine: nothing takes {null * 1e3:.1f} µs, a thread is woken {digits(wake, 2)} ms late at p99.9"
+    again = [f.again for f in figures if f.again]
+    if again:
+        ends = f"{min(each.lower for each in again):.2f} to {max(each.upper for each in again):.2f}"
+        yield f"a loader by itself: {ends} times; priority: {', '.join(dict.fromkeys(f.priority for f in figures))}"
 
 
 def _memories(run: Run) -> Iterator[RenderableType]:

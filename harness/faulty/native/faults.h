@@ -56,6 +56,11 @@
     X(sleeps_12ms,          "lat-sleeps-12ms")           \
     X(spikes,               "lat-spike")                 \
     X(cheats_when_timed,    "lat-cheats-when-timed")     \
+    X(remembers_inputs,     "lat-remembers-inputs")      \
+    X(unpacks_on_switch,    "lat-unpacks-on-switch")     \
+    X(slow_first_block,     "lat-slow-first-block")      \
+    X(slow_after_reset,     "lat-slow-after-reset")      \
+    X(dear_blocks,          "lat-dear-blocks")           \
     X(keeps_6mb,            "mem-keeps-6mb")             \
     X(keeps_6mb_in_mmap,    "mem-in-mmap")               \
     X(leaks,                "mem-leak")                  \

@@ -41,6 +41,7 @@ void rtc_model::prepare(std::uint32_t max_frames) {
 void rtc_model::reset() {
     for (auto& layer : layers_) layer->reset();
     std::fill(previous_.begin(), previous_.end(), 0.0f);
+    effects.reset();
     frames_since_reset_ = 0;
     silent_frames_ = 0;
 }
@@ -54,7 +55,7 @@ void rtc_model::process(const float* in, float* out, std::uint32_t frames) {
     // run-power-of-two-blocks: what is left of the block repeats its last frame.
     for (std::size_t f = computed; f < frames; ++f)
         std::copy_n(out + (computed - 1) * output_size, output_size, out + f * output_size);
-    effects.after_block(out, frames * output_size);
+    effects.after_block(out, frames, frames * output_size);
 }
 
 void rtc_model::run_frame(const float* in, float* out) {

@@ -31,6 +31,9 @@ constexpr std::size_t leaked_bytes = 1024;
 constexpr std::uint64_t frames_per_spike = 200;
 constexpr std::uint64_t honest_calls = 999;
 constexpr std::int64_t quick_ns = 50'000'000;
+constexpr std::int64_t slow_ns = 3'000'000;  // five models make a late step of it
+constexpr std::size_t unpacked_models = 8;
+constexpr std::size_t dear_frames = 100;
 
 std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch() / 1ns; }
 
@@ -46,6 +49,17 @@ void raw_getppid() {
 #else
     syscall(SYS_getppid);
 #endif
+}
+
+// Notes who is used, and says whether it was among those used last.
+bool use(const void* user) {
+    static std::vector<const void*> latest;
+    const auto found = std::find(latest.begin(), latest.end(), user);
+    const bool was_there = found != latest.end();
+    if (was_there) latest.erase(found);
+    latest.push_back(user);
+    if (latest.size() > unpacked_models) latest.erase(latest.begin());
+    return was_there;
 }
 
 void flush_denormals() {
@@ -87,11 +101,14 @@ SideEffects::~SideEffects() {
     if (mapping_ != nullptr) munmap(mapping_, six_mb);
 }
 
+void SideEffects::reset() { was_reset_ = true; }
+
 void SideEffects::after_load(Json file) {
     if (fault_ == Fault::keeps_json) file_ = std::make_unique<Json>(std::move(file));
 }
 
 void SideEffects::prepare(std::size_t max_frames, std::size_t input_size) {
+    if (fault_ == Fault::unpacks_on_switch) use(this);
     if (fault_ == Fault::touches_fresh_memory) {
         // A delay line as large as a loop: the system gives its pages one by one, each when it is touched.
         void* fresh = mmap(nullptr, fresh_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -119,6 +136,21 @@ const float* SideEffects::before_block(const float* in, std::size_t frames, std:
         case Fault::spikes:
             if (frames_ / frames_per_spike != (frames_ - frames) / frames_per_spike) spin(12'000'000);
             break;
+        case Fault::remembers_inputs:
+            // Found in a table of what was asked before, as in a test that always asks the same.
+            if (remembered_.emplace(in, in + floats).second) spin(slow_ns);
+            break;
+        case Fault::unpacks_on_switch:
+            if (!use(this)) spin(slow_ns);
+            break;
+        case Fault::slow_first_block:
+            if (frames_ == frames) spin(slow_ns);
+            break;
+        case Fault::slow_after_reset:
+            if (was_reset_) spin(slow_ns);
+            was_reset_ = false;
+            break;
+        case Fault::dear_blocks: block_began_ns_ = now_ns(); break;
         case Fault::leaks_fpenv: flush_denormals(); break;
         case Fault::over_read: {
             const volatile float beyond = in[floats];
@@ -150,7 +182,9 @@ const float* SideEffects::before_block(const float* in, std::size_t frames, std:
     return in;
 }
 
-void SideEffects::after_block(float* out, std::size_t floats) {
+void SideEffects::after_block(float* out, std::size_t frames, std::size_t floats) {
+    // As if computed anew for each of several parts.
+    if (fault_ == Fault::dear_blocks && frames > dear_frames) spin(2 * (now_ns() - block_began_ns_));
     if (fault_ != Fault::cheats_when_timed) return;
     const std::int64_t now = now_ns();
     calls_in_quick_succession_ = now - last_call_ns_ < quick_ns ? calls_in_quick_succession_ + 1 : 1;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "faults.h"
@@ -27,7 +28,8 @@ public:
 
     // Returns the input frames to use.
     const float* before_block(const float* in, std::size_t frames, std::size_t input_size);
-    void after_block(float* out, std::size_t floats);
+    void after_block(float* out, std::size_t frames, std::size_t floats);
+    void reset();
 
 private:
     const Fault fault_;
@@ -38,9 +40,12 @@ private:
     std::unique_ptr<float[]> made_in_first_block_;
     std::vector<float> made_in_each_block_;
     std::vector<float>* shared_block_ = nullptr;
+    std::set<std::vector<float>> remembered_;
     std::uint64_t frames_ = 0;
     std::uint64_t calls_in_quick_succession_ = 0;
     std::int64_t last_call_ns_ = 0;
+    std::int64_t block_began_ns_ = 0;
+    bool was_reset_ = false;
 };
 
 }  // namespace rtc_faulty

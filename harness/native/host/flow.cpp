@@ -54,7 +54,7 @@ Flow read_flow(const Json& request, const std::string& where, const Array& audio
         const auto same = [&](const Stage& stage) { return stage.name == name || stage.model == &model; };
         if (std::any_of(flow.begin(), flow.end(), same))
             throw BadRequest("Model \"" + name + "\" appears twice in flow.");
-        Stage stage{name, &model, {}, {}, {}, {}, {}};
+        Stage stage{name, &model, {}, {}, {}, {}};
         const Json& inputs = list_field(step, here, "inputs");
         std::size_t floats = 0;
         for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -67,8 +67,7 @@ Flow read_flow(const Json& request, const std::string& where, const Array& audio
                              "\" takes " + std::to_string(model.input_size()) + ".");
         stage.in.resize(model.input_size());
         stage.out.resize(model.output_size());
-        stage.first = {audio.frames, stage.out.size(), std::vector<float>(audio.frames * stage.out.size())};
-        stage.latest = stage.first;
+        stage.outputs = {audio.frames, stage.out.size(), std::vector<float>(audio.frames * stage.out.size())};
         flow.push_back(std::move(stage));
     }
     return flow;

@@ -22,7 +22,7 @@ struct Stage {
     Model* model;
     std::vector<Slice> slices;
     std::vector<float> in, out;  // one frame each; nothing is allocated in a step
-    Array first, latest;         // outputs [N, out] in the first cycle over N frames, and the latest ones
+    Array outputs;               // [N, out] over all N frames of audio
 };
 
 // Copies the slices together into stage.in.

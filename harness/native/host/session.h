@@ -42,6 +42,7 @@ private:
     Json watch(const Json& request);
     Json process_together(const Json& request);
     Json measure_latency(const Json& request);
+    Json measure_blocks(const Json& request);
     Json measure_memory(const Json& request);
     Json environment(const Json& request);
     Json quit(const Json& request);
