@@ -195,11 +195,17 @@ def measurements() -> list[dict[str, Any]]:
         )
     )
     for loader, median in zip(LOADERS, (310_000, 180_000, 950_000), strict=True):
-        wall = [int(median * math.exp(draw.gauss(0, 0.06))) for _ in range(5000)]
-        wall[1234] = 12_400_000 if loader == "mine" else int(median * 2.2)
-        cpu = [int(value * 0.98) for value in wall]
-        null = [draw.randint(40, 90) for _ in range(1000)]
-        records.append(made("latency", "LAT-STEP", loader, wall_ns=wall, cpu_ns=cpu, null_ns=null, deadline_ms=10.0))
+        for conditions, factor in (("warm", 1), ("cold", 2)):
+            samples = _timed_steps(draw, median * factor, late=loader == "mine" and conditions == "warm")
+            how = {"conditions": conditions, "priority": "real-time", "chunk": 64, "deadline_ms": 10.0}
+            records.append(made("latency", "LAT-STEP", loader, **how, **samples))
+        firsts = {"after_load_ns": [median * 9] * 3, "after_reset_ns": [median * 2] * 3}
+        records.append(made("first_step", "LAT-FIRST", loader, **firsts, deadline_ms=10.0))
+        costs = [
+            {"block": block, "cpu_ns": median, "wall_ns": median, "ratio": 1.0}
+            for block in (1, 2, 3, 16, 64, 334, 4096)
+        ]
+        records.append(made("blocks", "LAT-BLOCKS", loader, model="emotionrecognizer", costs=costs))
     for loader, live in zip(LOADERS, (5_300_000, 5_910_000, 2_480_000), strict=True):
         values = {
             "live_bytes": live,
@@ -225,6 +231,24 @@ def measurements() -> list[dict[str, Any]]:
         }
         records.append(made("training", "TRN-BEATS-CONSTANT", "reference-trainer", model, **values))
     return records
+
+
+def _timed_steps(draw: random.Random, median: int, *, late: bool) -> dict[str, list[int]]:
+    """4992 steps in chunks of 64; one in them may be late because the processor was taken away."""
+    wall = [int(median * math.exp(draw.gauss(0, 0.06))) for _ in range(4992)]
+    cpu = [int(value * 0.98) for value in wall]
+    wall[1234] = 12_400_000 if late else int(median * 2.2)
+    zeros = [0] * len(wall)
+    return {
+        "wall_ns": wall,
+        "cpu_ns": cpu,
+        "preemptions": [int(late and step == 1234) for step in range(len(wall))],
+        "waits": zeros,
+        "stolen_ns": zeros,
+        "null_ns": [draw.randint(40, 90) for _ in wall],
+        "control_ns": [median for _ in wall],
+        "wake_ns": [int(60_000 * math.exp(draw.gauss(0, 1))) for _ in range(1500)],
+    }
 
 
 def _identities() -> list[dict[str, Any]]:

@@ -30,10 +30,23 @@ def test_many_misses_fail_early():
     assert miss_rate.verdict(331, 331) is Verdict.FAIL
 
 
-def test_preempted_steps_never_fail_a_loader_and_never_pass_it():
+def test_excused_steps_never_fail_a_loader_and_never_pass_it():
     """The machine's own doing leads to INCONCLUSIVE, after as many steps as are allowed."""
-    assert miss_rate.verdict(50, 10_000, preempted=50) is None
-    assert miss_rate.verdict(50, miss_rate.MOST_STEPS, preempted=50) is Verdict.INCONCLUSIVE
+    assert miss_rate.verdict(50, 10_000, excused=50) is None
+    assert miss_rate.verdict(50, miss_rate.MOST_STEPS, excused=50) is Verdict.INCONCLUSIVE
+
+
+def test_misses_that_hit_steps_of_nothing_as_often_fail_nobody():
+    """Nor those that may be chance; more than that are the loader's."""
+    assert miss_rate.verdict(50, 10_000, control=50) is None
+    assert miss_rate.verdict(50, 10_000, control=35) is None
+    assert miss_rate.verdict(50, 10_000, control=20) is Verdict.FAIL
+
+
+@pytest.mark.parametrize(("events", "control", "more"), [(6, 0, False), (7, 0, True), (0, 0, False), (20, 10, False)])
+def test_how_many_events_are_more_than_those_of_the_control(events, control, more):
+    """Seven against none: each would be the control's with probability 1/2, and 2^-7 is less than a hundredth."""
+    assert miss_rate.happens_more_often(events, control) is more
 
 
 @pytest.mark.parametrize(("misses", "steps"), [(-1, 10), (11, 10), (0, 0)])

@@ -30,6 +30,7 @@ from rtconform.harness.implementations import (
     wire,
 )
 from rtconform.harness.implementations.client import Client, signal_name
+from rtconform.harness.implementations.host import SAMPLES
 from rtconform.harness.implementations.remote import RemoteSession
 
 STRANGERS = Path(__file__).with_name("strangers")
@@ -314,7 +315,7 @@ class TestMessages:
 
     def test_long_lists_are_checked_to_their_end(self):
         """One of many measurements is of the wrong kind."""
-        times = {name: [1] * 100_000 for name in ("wall_ns", "cpu_ns", "preemptions", "null_ns")}
-        reply = {"seq": 1, "ok": True, "outputs": {}, "mismatches": 0, **times}
+        times = {name: [1] * 100_000 for name in SAMPLES}
+        reply = {"seq": 1, "ok": True, "priority": "ordinary", "outputs": {}, **times}
         assert wire.fault(reply, "reply-measure_latency") is None
         assert wire.fault(reply | {"wall_ns": [*[1] * 99_999, "fast"]}, "reply-measure_latency")

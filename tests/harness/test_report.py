@@ -226,7 +226,7 @@ class TestTheTerminal:
             "numerics NOT CONFORMANT 2 failures, 40 passes, 1 skip",
             "AS EXPECTED (1 known failure)",
             "CRASH RUN-BUFFERS[mine]: mine crashed in process: SIGSEGV …",
-            "p50 p99 p99.9 max",
+            "p50 p99.9 max late of fits buffer",
             "inf inf OVER",
             "5.06 MiB 9.60 MiB 4.00 MiB OVER",
             "and 3 other models, at most 0.",

@@ -5,11 +5,11 @@ import math
 import pytest
 
 from rtconform.harness.records import read
-from rtconform.harness.report import measured, pictures, reading, terminal
+from rtconform.harness.report import measured, pictures, reading, terminal, timings
 from rtconform.harness.report.text import digits, memory, one_line, shown, visible
 from rtconform.harness.verdicts import Verdict
 
-from .sample_run import build, result
+from .sample_run import LOADERS, build, result
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +67,25 @@ class TestReadings:
 
     def test_times_are_in_milliseconds(self, run):
         """One late step in 5000 shows in the largest, not at p99.9."""
-        mine = next(figure for figure in measured.latencies(run) if figure.implementation == "mine")
+        mine = next(figure for figure in timings.steps(run) if figure.implementation == "mine")
         assert mine.wall.max == pytest.approx(12.4)
         assert mine.holds
         assert mine.wall.p50 < mine.wall.p99 < mine.wall.p99_9 < 2
+        assert (mine.judgement.misses, mine.judgement.excused, mine.judgement.steps) == (1, 1, 4992)
+
+    def test_headroom_is_that_of_the_bound_on_the_percentile(self, run):
+        """The largest of so few samples, and the buffer that lasts for longer: 256 samples are 5.3 ms, 1024 are 21."""
+        good, mine = (next(f for f in timings.steps(run) if f.implementation == name) for name in LOADERS[1:])
+        assert good.bound == good.wall.max
+        assert good.headroom == pytest.approx(10 / good.wall.max)
+        assert good.buffer / 48 >= good.bound > good.buffer / 2 / 48
+        assert (mine.bound, mine.buffer) == (pytest.approx(12.4), 1024)
+
+    def test_two_processes_of_one_loader_are_told_apart_by_little(self, run):
+        """Samples drawn from one distribution: the interval holds 1."""
+        figures = timings.steps(run)
+        assert len(figures) == 6
+        assert all(0.98 < figure.again.lower <= 1 <= figure.again.upper < 1.02 for figure in figures)
 
     def test_memory_is_what_is_held_after_processing(self, run):
         """Where that is more than after loading."""
