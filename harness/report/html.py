@@ -13,7 +13,7 @@ from .. import messages
 from ..records import Run
 from ..verdicts import Verdict
 from . import measured, pictures, reading, timings
-from .text import counted, digits, memory, milliseconds, one_line, shown, visible
+from .text import counted, digits, memory, milliseconds, one_line, shown, times, visible
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -65,6 +65,7 @@ def environment() -> Any:
         "digits9": lambda value: digits(value, 9),
         "milliseconds": milliseconds,
         "memory": memory,
+        "times": times,
         "shown": shown,
         "one_line": one_line,
         "counted": counted,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ..records import Run
 from ..verdicts import Verdict
 from . import measured, reading, timings
-from .text import digits, memory, milliseconds, one_line, visible
+from .text import digits, memory, milliseconds, one_line, times, visible
 
 MOST_FAILURES = 30
 MOST_ERRORS = 60
@@ -124,8 +124,8 @@ def _latencies(run: Run) -> list[tuple[str, ...]]:
             f.conditions,
             *(milliseconds(value) for value in (f.wall.p50, f.wall.p99, f.wall.p99_9, f.wall.max, f.deadline)),
             f"{f.judgement.misses} of {f.judgement.steps}" + ("" if f.holds else " **late**"),
-            f"{digits(f.headroom, 2)} ×",
-            str(f.buffer or "none"),
+            times(f.headroom),
+            str(f.buffer or "-"),
         )
         for f in timings.steps(run)
     ]

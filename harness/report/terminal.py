@@ -14,7 +14,7 @@ from ..measure.deadline import SAMPLE_RATE
 from ..records import Run
 from ..verdicts import Verdict
 from . import measured, reading, timings
-from .text import counted, digits, memory, one_line, visible
+from .text import counted, digits, memory, one_line, times, visible
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -197,11 +197,11 @@ def _latencies(run: Run) -> Iterator[RenderableType]:
         table = _grid(9, "right")
         table.add_row("  ", "", "p50", "p99.9", "max", "late", "of", "fits", "buffer")
         for figure in figures:
-            times = (digits(value) for value in (figure.wall.p50, figure.wall.p99_9, figure.wall.max))
+            wall = (digits(value) for value in (figure.wall.p50, figure.wall.p99_9, figure.wall.max))
             late = _styled(str(figure.judgement.misses), "" if figure.holds else "bold red")
-            room = (f"{digits(figure.headroom, 2)}x", str(figure.buffer or "none"))
+            room = (times(figure.headroom), str(figure.buffer or "-"))
             name = f"  {figure.implementation}"
-            table.add_row(name, figure.conditions, *times, late, str(figure.judgement.steps), *room)
+            table.add_row(name, figure.conditions, *wall, late, str(figure.judgement.steps), *room)
         yield table
         yield "  fits, buffer: how often the deadline holds a step at p99.9 (99 % confidence),"
         yield f"  and the smallest audio buffer, in samples at {SAMPLE_RATE // 1000} kHz, that does"

@@ -57,6 +57,11 @@ def milliseconds(value: float) -> str:
     return f"{digits(value)} ms"
 
 
+def times(value: float | None) -> str:
+    """How often something fits, as in: 36x; a dash where that isn't known."""
+    return "-" if value is None else f"{digits(value, 2)}x"
+
+
 def memory(value: Any) -> str:
     """Bytes as people compare them: MiB from a tenth of one on, KiB and bytes below."""
     size = number(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -50,13 +51,13 @@ class StepFigure:
 
     @property
     def bound(self) -> float:
-        """What the true p99.9 doesn't exceed, at 99 % confidence."""
+        """What the true p99.9 doesn't exceed, at 99 % confidence; infinity if there are too few steps to say."""
         return deadline.upper_bound_of_percentile(self.samples, 99.9)
 
     @property
-    def headroom(self) -> float:
-        """How often the step fits into the deadline."""
-        return self.deadline / self.bound
+    def headroom(self) -> float | None:
+        """How often the step fits into the deadline; None if there are too few steps to say."""
+        return self.deadline / self.bound if self.bound < math.inf else None
 
     @property
     def buffer(self) -> int | None:
