@@ -1,4 +1,4 @@
-"""`make conformance` and `make test`: puts a private tox into .tox/bootstrap and calls it. Standard library only."""
+"""What `make` runs its targets with: puts a private tox into .tox/bootstrap and calls it. Standard library only."""
 
 import importlib.util
 import os

@@ -1,4 +1,4 @@
-"""What `tox -e conformance` and `tox -e test` run first: one environment, with rtconform and RTNeural built in it.
+"""What each of tox's environments runs first: one environment, with rtconform and RTNeural built in it.
 
     python tools/set_up.py            does what is not done yet
     python tools/set_up.py --check    says whether compiler, CMake and headers are here, and changes nothing
