@@ -263,7 +263,7 @@ def test_every_requirement_of_the_package_is_pinned():
     assert "torch" not in pinned("core.txt")
     assert pinned("environment.txt")["torch"] == "2.13.0"
     unpinned = re.findall(
-        r"^(?!#|-r core\.txt$)"
+        r"^(?!#|-r (?:core|bootstrap)\.txt$)"
         r"(?![\w.-]+==[\w.]+(?:; (?:python_version [<>=]+ \"3\.11\"|sys_platform != \"win32\"))?$).+$",
         "\n".join(path.read_text() for path in sorted((ROOT / "requirements").glob("*.txt"))),
         flags=re.MULTILINE,
