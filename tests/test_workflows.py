@@ -30,8 +30,8 @@ HEADER = ROOT / "harness" / "native" / "include" / "rtconform" / "loader.h"
 MODEL = FIXTURES / "models" / "small" / "dense-activations.json"
 RIGHT = "tanhf(y[i])"
 WRONG = "atanf(y[i])"
-SLOWER = "tanhf(y[i] + 0.0f * (sinf(y[i]) + cosf(y[i]) + expf(y[i])))"
-"""The same bits, since 0 is what is added; the compiler may not know that of an infinite one."""
+SLOWER = f"tanhf(y[i] + 0.0f * ({' + '.join(f'sinf({n} * y[i])' for n in range(1, 50))}))"
+"""The same bits: nothing is added, but only who knows that no number is infinite can leave it out."""
 NOT_COPIED = (".*", "__pycache__", "build", "rtconform-report*", "rtconform-selftest", "*.egg-info")
 PROGRAMS = Path(sys.executable).parent
 
@@ -162,14 +162,16 @@ class TestAction:
     def test_a_good_loader_is_green(self, gate, repository, wheel, core_wheels):
         """The judge is installed, judges, and compares with the base; the report is uploaded and the page has it."""
         offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(core_wheels)} if core_wheels else {}
-        options = "--most-rounds 6 --no-instructions"
-        gated = gate(offline, package=str(wheel), inconclusive="warn", tries="1", **{"compare-options": options})
+        # Neither the latency class nor the comparison is asked for a verdict on a machine where other tests run.
+        classes, options = "robustness numerics realtime memory", "--most-rounds 8 --no-instructions"
+        further = {"inconclusive": "warn", "compare-options": options}
+        gated = gate(offline, package=str(wheel), classes=classes, **further)
         assert [done.conclusion for done in gated.job] == ["success"] * 4, said(gated.job + gated.steps)
         assert conclusions(gated.steps) == {"Install the judge": "success", "Judge": "success", "Compare": "success"}
         assert gated.outputs["code"] == "0"
         assert gated.outputs["verdict"] == "passed"
         assert Path(gated.outputs["report"]) == repository / "rtconform-report"
-        assert gated.outputs["compare-code"] in ("0", "75")  # two equal builds, on whatever machine this is
+        assert gated.outputs["compare-code"] in ("0", "75")
         assert {"report.html", "summary.md", "records.jsonl", "compare"} <= set(gated.uploaded)
         assert "## rtconform: PASSED" in gated.summary
         assert (repository / "rtconform-report" / "compare" / "compare.md").read_text() in gated.summary
@@ -320,15 +322,13 @@ class TestWorkflow:
         builds(checkout / "base", compiled(tmp_path, "before"))
         arguments = f"--loader {now} --models {MODEL} --class numerics"
         done, summary, uploaded = pull_request(arguments, f"--models {MODEL} --no-instructions")
-        assert [(each.conclusion, each.exit_code) for each in done if "run" in each.step] == [("failure", 1)] * 2, said(
-            done
-        )
+        assert [each.exit_code for each in done if "run" in each.step] == [1, 1], said(done)
         assert "NUM-ORACLE[c99-stranger-dense-activations]" in summary
         assert (checkout / "rtconform-report" / "compare" / "c99-stranger" / "compare.md").read_text() in summary
         assert {"report.html", "compare"} <= set(uploaded)
 
     def test_only_what_is_there_can_be_compared(self, checkout):
-        """A loader that the base lacks is no failure; a base that can't be built is one, since nothing is known then."""
+        """A loader that the base lacks is no failure; a base that can't be built is one, since it says nothing."""
         command = [sys.executable, "tools/compare_builds.py", "base", "out"]
         builds(checkout, "abi:now.so#mine")
         builds(checkout / "base", "abi:before.so#another")
