@@ -297,7 +297,7 @@ class TestWorkflow:
                 for step in job["steps"]
             ]
             runner = Runner(checkout, tmp_path / "scratch", environment, use)
-            done = runner.run(steps, github={"event": {"pull_request": {"base": {"sha": "0" * 40}}}})
+            done = runner.run(steps, env={name: runner.evaluate(value) for name, value in job["env"].items()})
             return done, runner.summary, uploaded
 
         return run

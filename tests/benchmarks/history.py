@@ -93,7 +93,9 @@ def draw(store: Path) -> Path | None:
 
 def runs(store: Path) -> list[Run]:
     """All runs below a folder of pytest-benchmark's storage, the oldest first."""
-    documents = [(path, json.loads(path.read_text(encoding="utf-8"))) for path in store.rglob("[0-9]*_*.json")]
+    documents = [
+        (path, json.loads(path.read_text(encoding="utf-8"))) for path in store.rglob("[0-9][0-9][0-9][0-9]_*.json")
+    ]
     documents.sort(key=lambda found: found[1]["datetime"])
     return [_run(int(path.name.partition("_")[0]), document) for path, document in documents]
 
