@@ -210,8 +210,8 @@ class TestAction:
         """A Python for which every run of rtconform is inconclusive; it writes down with what it was asked for one."""
         program = tmp_path / "noisy-python"
         program.write_text(
-            f'#!/bin/sh\ncase "$1" in -m) printf "%s\\n" "$*" >> {tmp_path}/asked; exit 75;; esac\n'
-            f'exec {sys.executable} "$@"\n'
+            f'#!/bin/sh\n[ "$1" = -m ] || exec {sys.executable} "$@"\n'
+            f'{{ printf "[%s]" "$@"; echo; }} >> {tmp_path}/asked; exit 75\n'
         )
         program.chmod(0o755)
         return program, lambda: (tmp_path / "asked").read_text().splitlines()
@@ -230,7 +230,7 @@ class TestAction:
         """If that is asked for; after as many tries as are asked for."""
         python, asked = noisy
         gated = gate(python=str(python), inconclusive="warn", tries="1")
-        assert [line.split()[2] for line in asked()] == ["run", "compare"]
+        assert [line.split("][")[2] for line in asked()] == ["run", "compare"]
         assert conclusions(gated.steps) == {"Install the judge": "skipped", "Judge": "success", "Compare": "success"}
         assert (gated.outputs["code"], gated.outputs["compare-code"]) == ("75", "75")
         assert gated.summary.count("passes all the same") == 2
@@ -242,9 +242,9 @@ class TestAction:
         evil = 'cmd:x"; touch pwned; "$(touch pwned) `touch pwned` *'
         gate(python=str(python), loader=evil, classes="realtime  *\nlatency", tries="1", **{"compare-with": evil})
         run, compare = asked()
-        assert run.startswith(f"-m rtconform run --loader {evil} --profile ci --out rtconform-report --class realtime")
-        assert " --class * --class latency " in run
-        assert compare.startswith(f"-m rtconform compare {evil} {evil} --out rtconform-report/compare")
+        assert run.startswith(f"[-m][rtconform][run][--loader][{evil}][--profile][ci]")
+        assert "[--class][realtime][--class][*][--class][latency]" in run
+        assert compare.startswith(f"[-m][rtconform][compare][{evil}][{evil}][--out][rtconform-report/compare]")
         assert not (repository / "pwned").exists()
 
 
