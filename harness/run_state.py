@@ -142,7 +142,8 @@ class RunState:
     def selects(self, item: pytest.Item) -> bool:
         marker = item.get_closest_marker("requirement")
         if marker is None:
-            return not self.only
+            timed = any(item.get_closest_marker(name) for name in catalogue.TIMED_CLASSES)
+            return not self.only and (self.timed or not timed)
         if self.only:
             return item.name in self.only
         requirement = catalogue.load()[marker.args[0]]

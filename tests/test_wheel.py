@@ -1,56 +1,24 @@
 """The wheel, installed where there is no torch, no compiler and no network, judges a loader that is already built."""
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from rtconform.harness.paths import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[1]
 # One worker of several builds and installs, once.
 pytestmark = pytest.mark.xdist_group("wheel")
 
 
-def pip(*arguments: object) -> None:
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *map(str, arguments)]
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    done = subprocess.run(command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 @pytest.fixture(scope="module")
-def tools():
-    """The set-up scripts import one another as scripts do: from their own folder."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "tools"))
-        yield
-
-
-@pytest.fixture(scope="module")
-def wheel(tools, tmp_path_factory):
-    """The wheel of the checkout, built with the tools of this environment from the objects of its own build."""
-    import set_up
-
-    folder = tmp_path_factory.mktemp("wheel")
-    with set_up.alone():
-        pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, ROOT)
-    (built,) = folder.glob("rtconform-*.whl")
-    return built
-
-
-@pytest.fixture(scope="module")
-def installed(wheel, tools, tmp_path_factory):
+def installed(wheel, core_wheels, pip, tmp_path_factory):
     """The Python of a new environment with the wheel and what it asks for, and nothing else."""
-    import places
-
     environment = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     python = environment / "bin" / "python"
-    # The set-up downloads these wheels; without it pip gets them where it gets everything.
-    offline = ["--no-index", "--find-links", places.core_wheels()] if places.core_wheels().is_dir() else []
+    # Without the wheels of the set-up, pip gets them where it gets everything.
+    offline = ["--no-index", "--find-links", core_wheels] if core_wheels else []
     pip("--python", python, "install", *offline, wheel)
     return python
 

@@ -1,4 +1,4 @@
-"""`make conformance` and `make test`: puts a private tox into .tox/bootstrap and calls it. Standard library only."""
+"""What `make` runs its targets with: puts a private tox into .tox/bootstrap and calls it. Standard library only."""
 
 import importlib.util
 import os
@@ -28,6 +28,7 @@ def main() -> int:
 def private_tox() -> Path:
     """The path of our own tox, installed if it is not there yet or requirements/bootstrap.txt changed.
 
+    An environment that is set up already, and named by RTCONFORM_PYTHON, has one too.
     Raises steps.Missing where Python is too old, can't make virtual environments, or there is no network.
     """
     if sys.version_info < OLDEST_PYTHON:
@@ -35,6 +36,9 @@ def private_tox() -> Path:
             f"Expected Python {'.'.join(map(str, OLDEST_PYTHON))} or newer, found {sys.version.split()[0]} at "
             f"{sys.executable}; name another with: make PYTHON=..."
         )
+    chosen = os.environ.get("RTCONFORM_PYTHON")
+    if chosen and (tox := Path(chosen).with_name("tox")).exists():
+        return tox
     done = stamps.Stamps(VENV / "stamps.json")
     digest = stamps.digest_of(ROOT, ["requirements/bootstrap.txt"], sys.version, sys.executable, str(ROOT))
     tox = VENV / "bin" / "tox"

@@ -1,4 +1,4 @@
-"""What `tox -e conformance` and `tox -e test` run first: one environment, with rtconform and RTNeural built in it.
+"""What each of tox's environments runs first: one environment, with rtconform and RTNeural built in it.
 
     python tools/set_up.py            does what is not done yet
     python tools/set_up.py --check    says whether compiler, CMake and headers are here, and changes nothing
@@ -41,6 +41,8 @@ def main() -> int:
             steps.say(", ".join(found) or "nothing")
             if missing:
                 raise steps.Missing(needs.sentences(missing))
+        elif chosen := os.environ.get("RTCONFORM_PYTHON"):
+            steps.say(f"Nothing is set up: RTCONFORM_PYTHON says that {chosen} has all that is needed")
         else:
             with alone():
                 set_up(unpacked)
@@ -57,7 +59,7 @@ def set_up(unpacked: Path) -> None:
         found = needs.get(unpacked, LOGS / "apt.log")
         work.outcome(", ".join(found))
     packages = stamps.digest_of(
-        REQUIREMENTS, ["core.txt", "environment.txt"], sys.version, platform.platform(), str(ROOT)
+        REQUIREMENTS, ["bootstrap.txt", "core.txt", "environment.txt"], sys.version, platform.platform(), str(ROOT)
     )
     with work.step("Python packages, into .tox/rtconform"):
         if not done.holds("packages", packages):

@@ -124,6 +124,7 @@ def start_pytest(
         *("-c", str(CONFORMANCE / "pytest.ini"), "--rootdir", str(CONFORMANCE), "-p", PLUGIN),
         *("-p", "no:hypothesispytest"),  # whose summary loads all of hypothesis, a quarter of a second
         *("-p", "no:logging"),  # which looks at all loggers three times per item
+        *("-p", "no:memray"),  # which takes a tenth of a second to load, and no requirement asks it
         *("-q", "-rN", "--no-header", "--tb=short"),
     ]
     for name, value in options.items():

@@ -3,9 +3,13 @@
 import json
 
 import numpy as np
+import orjson
 
 from . import grammar
 from .grammar import Layer, Model
+
+# Between these, and at zero, numpy and orjson write the shortest decimal in the same way, without an exponent.
+PLAIN_FROM, PLAIN_BELOW = 1e-3, 1e5
 
 
 def dumps(model: Model) -> str:
@@ -69,5 +73,16 @@ def _weights(layer: Layer) -> str:
 
 def _array(array: np.ndarray) -> str:
     if array.ndim == 1:
-        return "[" + ", ".join(shortest(number) for number in array) + "]"
+        return "[" + ", ".join(_decimals(array)) + "]"
     return "[" + ",\n".join(_array(part) for part in array) + "]"
+
+
+def _decimals(numbers: np.ndarray) -> list[str]:
+    """The shortest decimals of float32 `[n]`: those of `shortest`, in a fraction of its time. Raises what it raises."""
+    contiguous = np.ascontiguousarray(numbers, dtype=np.float32)
+    text = orjson.dumps(contiguous, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+    decimals = text.strip("[]").split(",") if numbers.size else []
+    size = np.abs(numbers)
+    for index in np.flatnonzero(~((size >= PLAIN_FROM) & (size < PLAIN_BELOW) | (size == 0))):
+        decimals[index] = shortest(numbers[index])
+    return decimals

@@ -1,9 +1,9 @@
 """What the Python side takes for the largest reference model: export, validation, import, the oracle, the budget.
 
-    python -m pytest tests/benchmarks/bench_python.py [--benchmark-autosave] [--benchmark-histogram]
+    python -m pytest tests/benchmarks/bench_*.py --benchmark-autosave
 
-Needs pytest-benchmark, and torch for the export. No run collects this file unless it is named, and nothing is gated by
-these times: `--benchmark-compare` sets them beside those of an earlier run, `--benchmark-histogram` draws them.
+No run collects these files unless they are named, and nothing is gated by their times. What is stored, and the picture
+of it, is described in docs/PERFORMANCE.md.
 """
 
 from __future__ import annotations

@@ -1,16 +1,13 @@
 """Whole round trips per second in this process: drawn by Hypothesis, written, read back, loaded, run, judged.
 
-    python -m pytest tests/benchmarks/bench_round_trips.py
-
-Needs pytest-benchmark, and RTNeural's loaders. Times have no place in the ordinary tests: no run collects this file
-unless it is named.
+Needs RTNeural's loaders. A hundred per second are aimed at, shown and not asserted.
 """
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import Phase, given, seed, settings, strategies as st
 
@@ -23,7 +20,6 @@ from rtconform.reference_models.errors import NotAvailable
 SMALL = (1, 2, 3, 4, 5, 7, 8, 9)
 FRAMES = (1, 2, 16, 17)
 EXAMPLES = 200
-LEAST_PER_SECOND = 100
 
 
 @pytest.fixture
@@ -43,13 +39,13 @@ def load():
     return of
 
 
-def test_round_trips_per_second(benchmark, load, tmp_path):
-    """200 in a round, of one to four small layers each."""
+def test_round_trips(benchmark, load, tmp_path):
+    """200 models of one to four small layers, other ones in each round."""
     file = tmp_path / "model.json"
-    tried = []
+    numbers = count(1)
 
-    def round_trips(number: int) -> None:
-        @seed(number)
+    def round_trips() -> None:
+        @seed(next(numbers))
         @settings(RULES, max_examples=EXAMPLES, phases=[Phase.generate])
         @given(st.data())
         def trip(data: st.DataObject) -> None:
@@ -61,14 +57,9 @@ def test_round_trips_per_second(benchmark, load, tmp_path):
             allowed = budget(model, frames)
             judgement = allowed.judge(load(file).process(frames))
             assert judgement.ok or allowed.chaotic, judgement
-            tried.append(1)
 
         trip()
 
-    numbers = iter(range(1, 10_000))
-    benchmark.pedantic(round_trips, setup=lambda: ((next(numbers),), {}), rounds=10)
-    times = np.array(benchmark.stats.stats.data)
-    rates = len(tried) / len(times) / times
-    benchmark.extra_info["round_trips_per_second"] = [round(rate) for rate in sorted(rates)]
-    print(f"\n{np.median(rates):.0f} round trips per second, {rates.min():.0f} to {rates.max():.0f} by round")
-    assert np.median(rates) >= LEAST_PER_SECOND
+    benchmark(round_trips)
+    times = benchmark.stats.stats
+    benchmark.extra_info["shown"] = f"{EXAMPLES / times.median:.0f} round trips per second"

@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from rtconform.harness.export_cases import numbers_of
 from rtconform.harness.paths import FIXTURES
-from rtconform.harness.rtneural_json import Model, dumps, grammar as g, identical, read, validate_bytes
+from rtconform.harness.rtneural_json import Model, dumps, grammar as g, identical, read, validate_bytes, write
 from rtconform.harness.rtneural_json.write import shortest
 
 from .models import FAMILIES, random_model
@@ -112,6 +112,22 @@ def test_shortest_decimals_give_the_same_bits(bits):
     text = shortest(number)
     assert np.float32(json.loads(text)).tobytes() == number.tobytes()
     assert len(text.lstrip("-").split("e")[0].replace(".", "").strip("0")) <= 9
+
+
+def test_a_row_of_numbers_is_written_number_by_number():
+    """Whatever is faster for many numbers at a time writes what one number is written as, in every notation."""
+    random = np.random.default_rng(7)
+    edges = np.array([0.0, -0.0, 1.0, write.PLAIN_FROM, write.PLAIN_BELOW, 1e-4, 1e16], np.float32)
+    around = np.nextafter(np.array([edges, edges]), np.array([[-np.inf], [np.inf]], np.float32)).ravel()
+    plain = np.array([write.PLAIN_FROM, write.PLAIN_BELOW], np.float32).view(np.uint32)
+    drawn = np.concatenate([random.integers(0, 2**32, 10_000), random.integers(*plain, 50_000)]).astype(np.uint32)
+    numbers = np.concatenate([edges, around, -around, drawn.view(np.float32)])
+    numbers = numbers[np.isfinite(numbers)]
+    assert write._decimals(numbers) == [shortest(number) for number in numbers]
+    assert write._decimals(numbers[::-3]) == [shortest(number) for number in numbers[::-3]]
+    assert write._decimals(numbers[:0]) == []
+    with pytest.raises(ValueError, match="no number for inf"):
+        write._decimals(np.append(numbers, np.float32(np.inf)))
 
 
 def test_a_model_of_activations_has_no_numbers():

@@ -219,6 +219,18 @@ def test_timed_classes_refuse_to_run_in_parallel(rtconform):
     assert "run one at a time" in run.stdout + run.stderr
 
 
+@pytest.mark.parametrize(("asked", "ran"), [((), ["other"]), (("-m", "memory"), ["timed"]), (("-m", "latency"), [])])
+def test_a_test_of_a_timed_class_runs_only_when_that_is_asked_for(tmp_path, asked, ran):
+    """Also one that checks no requirement."""
+    (tmp_path / "rtconform.toml").touch()
+    (tmp_path / "test_lane.py").write_text(
+        "import pytest\n@pytest.mark.memory\ndef test_timed():\n    pass\ndef test_other():\n    pass\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "rtconform.harness.pytest_plugin", *asked]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert re.findall(r"^PASSED .*::test_(\w+)$", done.stdout, re.MULTILINE) == ran, done.stdout
+
+
 def test_two_processes_and_the_timed_classes_make_one_run(rtconform, tmp_path):
     """`--jobs 2` gives one stream, one report and one exit code for both parts."""
     run = rtconform(

@@ -1,0 +1,390 @@
+"""The gates of pull requests: every script in our files for GitHub Actions is run here, green and red."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from rtconform.harness.paths import FIXTURES
+from rtconform.reference_models.errors import NotAvailable
+from rtconform.reference_models.loaders import rtneural_checked
+
+from .docs.fences import blocks
+from .github_actions import Done, Runner, bare_environment
+
+ROOT = Path(__file__).resolve().parents[1]
+TOOLS = ROOT / "tools"
+WORKFLOW = ROOT / ".github" / "workflows" / "conformance.yml"
+ACTION = ROOT / "action.yml"
+GUIDE = ROOT / "docs" / "PERFORMANCE.md"
+STRANGERS = ROOT / "tests" / "harness" / "strangers"
+HEADER = ROOT / "harness" / "native" / "include" / "rtconform" / "loader.h"
+MODEL = FIXTURES / "models" / "small" / "dense-activations.json"
+RIGHT = "tanhf(y[i])"
+WRONG = "atanf(y[i])"
+SLOWER = f"tanhf(y[i] + 0.0f * ({' + '.join(f'sinf({n} * y[i])' for n in range(1, 50))}))"
+"""The same bits: nothing is added, but only who knows that no number is infinite can leave it out."""
+NOT_COPIED = (".*", "__pycache__", "build", "rtconform-report*", "rtconform-selftest", "*.egg-info")
+PROGRAMS = Path(sys.executable).parent
+
+
+def load(text):
+    return YAML(typ="safe").load(text)
+
+
+def example() -> str:
+    """The workflow that the guide shows to other repositories."""
+    (block,) = [block for block in blocks(GUIDE) if block.language == "yaml"]
+    return block.text
+
+
+def conclusions(done: list[Done]) -> dict[str, str]:
+    """{name: conclusion} of the steps that run something."""
+    return {each.name: each.conclusion for each in done if "run" in each.step}
+
+
+def said(done: list[Done]) -> str:
+    return "\n".join(f"--- {each.name}: {each.conclusion} {each.exit_code}\n{each.said}" for each in done)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """{GitHub's schema: the files that have to be as it says}."""
+    shown = tmp_path_factory.mktemp("guide") / "loader.yml"
+    shown.write_text(example())
+    return {"github-workflows": [WORKFLOW, shown], "github-actions": [ACTION]}
+
+
+def complaints(schema: str, *paths: Path) -> str:
+    """What a published schema of GitHub's files has against some of them."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+def test_the_files_are_as_github_wants_them(files, tmp_path):
+    """By the schemas that come with check-jsonschema; a file with a slip in it is refused."""
+    for schema, paths in files.items():
+        assert complaints(schema, *paths) == ""
+    slip = tmp_path / "slip.yml"
+    slip.write_text(WORKFLOW.read_text().replace("runs-on:", "run-on:"))
+    assert "runs-on" in complaints("github-workflows", slip)
+
+
+def test_the_files_ask_for_no_rights(files):
+    """They may read the repository, hold no secret, and use GitHub's own actions by their major version."""
+    texts = [path.read_text() for paths in files.values() for path in paths]
+    assert {use for text in texts for use in re.findall(r"uses: (\S+)", text)} == {
+        *("actions/cache@v4", "actions/checkout@v4", "actions/setup-python@v5", "actions/upload-artifact@v4"),
+        "OWNER/rtconform@main",
+    }
+    assert not any("secrets" in text for text in texts)
+    for path in files["github-workflows"]:
+        document = load(path)
+        assert document["permissions"] == {"contents": "read"}
+        assert not any("permissions" in job for job in document["jobs"].values())
+        assert document["on"] in ("pull_request", {"pull_request": None})
+
+
+@dataclass
+class Gated:
+    """What came of a job of another repository that uses action.yml."""
+
+    job: list[Done]
+    steps: list[Done]
+    outputs: dict[str, str]
+    summary: str
+    uploaded: list[str] = field(default_factory=list)
+
+
+class TestAction:
+    """Another repository gates its own loader, with the workflow that the guide shows."""
+
+    @pytest.fixture
+    def repository(self, tmp_path):
+        """One with a loader in C99, and the base of its pull request."""
+        top = tmp_path / "repository"
+        for folder in (top, top / "base"):
+            (folder / "src").mkdir(parents=True)
+            shutil.copy(STRANGERS / "c99_loader.c", folder / "src" / "loader.c")
+            shutil.copy(STRANGERS / "c99_json.h", folder / "src")
+            (folder / "include" / "rtconform").mkdir(parents=True)
+            shutil.copy(HEADER, folder / "include" / "rtconform")
+        (top / "known-failures.toml").touch()
+        return top
+
+    @pytest.fixture
+    def gate(self, repository, tmp_path):
+        """Runs the job with further inputs for the action; of the stored models, a small one."""
+
+        def gate(environment=None, **further) -> Gated:
+            environment = {
+                **bare_environment(PROGRAMS),
+                "RUNNER_TEMP": str(tmp_path / "temp"),
+                "GITHUB_ACTION_PATH": str(ROOT),
+                **(environment or {}),
+            }
+            action = load(ACTION)
+            defaults = {name: each.get("default", "") for name, each in action["inputs"].items()}
+            found = Gated([], [], {}, "")
+
+            def own(name, given):
+                if name.startswith("actions/upload-artifact@"):
+                    found.uploaded += sorted(path.name for path in (repository / given["path"]).glob("*"))
+                return {}
+
+            def use(name, given):
+                if name != "OWNER/rtconform@main":
+                    return {}
+                assert given.keys() <= defaults.keys()
+                inside = Runner(repository, tmp_path / "inside", environment, own)
+                inputs = {**defaults, **given, "models": str(MODEL), **further}
+                found.steps = inside.run(action["runs"]["steps"], inputs=inputs)
+                found.outputs = {name: inside.evaluate(each["value"]) for name, each in action["outputs"].items()}
+                found.summary = inside.summary
+                return None if any(done.conclusion == "failure" for done in found.steps) else found.outputs
+
+            (job,) = load(example())["jobs"].values()
+            found.job = Runner(repository, tmp_path / "outside", environment, use).run(job["steps"])
+            return found
+
+        return gate
+
+    @pytest.mark.xdist_group("wheel")
+    def test_a_good_loader_is_green(self, gate, repository, wheel, core_wheels):
+        """The judge is installed, judges, and compares with the base; the report is uploaded and the page has it."""
+        offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(core_wheels)} if core_wheels else {}
+        # Neither the latency class nor the comparison is asked for a verdict on a machine where other tests run.
+        classes, options = "robustness numerics realtime memory", "--most-rounds 8 --no-instructions"
+        further = {"inconclusive": "warn", "compare-options": options}
+        gated = gate(offline, package=str(wheel), classes=classes, **further)
+        assert [done.conclusion for done in gated.job] == ["success"] * 4, said(gated.job + gated.steps)
+        assert conclusions(gated.steps) == {"Install the judge": "success", "Judge": "success", "Compare": "success"}
+        assert gated.outputs["code"] == "0"
+        assert gated.outputs["verdict"] == "passed"
+        assert Path(gated.outputs["report"]) == repository / "rtconform-report"
+        assert gated.outputs["compare-code"] in ("0", "75")
+        assert {"report.html", "summary.md", "records.jsonl", "compare"} <= set(gated.uploaded)
+        assert "## rtconform: PASSED" in gated.summary
+        assert (repository / "rtconform-report" / "compare" / "compare.md").read_text() in gated.summary
+
+    def test_a_wrong_loader_is_red(self, gate, repository):
+        """The check fails with the run's own exit code, the page names the requirement, the report is uploaded."""
+        source = repository / "src" / "loader.c"
+        source.write_text(source.read_text().replace(RIGHT, WRONG))
+        gated = gate(python=sys.executable, **{"compare-with": ""})
+        assert gated.job[-1].conclusion == "failure"
+        assert conclusions(gated.steps) == {"Install the judge": "skipped", "Judge": "failure", "Compare": "skipped"}
+        (judged,) = [done for done in gated.steps if done.name == "Judge"]
+        assert judged.exit_code == 1, judged.said
+        assert (gated.outputs["code"], gated.outputs["verdict"]) == ("1", "failed")
+        assert "## rtconform: FAILED" in gated.summary
+        assert "NUM-ORACLE[mine-dense-activations]" in gated.summary
+        assert "report.html" in gated.uploaded
+
+    def test_a_slower_loader_is_red(self, gate, repository):
+        """Right, and slower than the base: what is told is the comparison."""
+        source = repository / "src" / "loader.c"
+        source.write_text(source.read_text().replace(RIGHT, SLOWER))
+        gated = gate(python=sys.executable, classes="numerics", **{"compare-options": "--no-instructions"})
+        assert conclusions(gated.steps) == {"Install the judge": "skipped", "Judge": "success", "Compare": "failure"}
+        assert (gated.outputs["code"], gated.outputs["compare-code"]) == ("0", "1"), said(gated.steps)
+        assert gated.job[-1].conclusion == "failure"
+
+    def test_what_can_not_be_installed_is_red(self, gate):
+        """Nothing is judged then, and nothing is said to have passed."""
+        gated = gate({"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}, package="rtconform==99")
+        assert conclusions(gated.steps) == {"Install the judge": "failure", "Judge": "skipped", "Compare": "skipped"}
+        assert gated.outputs["code"] == ""
+
+    @pytest.fixture
+    def noisy(self, tmp_path):
+        """A Python for which every run of rtconform is inconclusive; it writes down with what it was asked for one."""
+        program = tmp_path / "noisy-python"
+        program.write_text(
+            f'#!/bin/sh\n[ "$1" = -m ] || exec {sys.executable} "$@"\n'
+            f'{{ printf "[%s]" "$@"; echo; }} >> {tmp_path}/asked; exit 75\n'
+        )
+        program.chmod(0o755)
+        return program, lambda: (tmp_path / "asked").read_text().splitlines()
+
+    def test_what_stays_undecided_is_red_and_says_so(self, gate, noisy):
+        """After a second try."""
+        python, asked = noisy
+        gated = gate(python=str(python), **{"compare-with": ""})
+        assert len(asked()) == 2
+        assert conclusions(gated.steps)["Judge"] == "failure"
+        assert (gated.outputs["code"], gated.outputs["verdict"]) == ("75", "inconclusive")
+        assert "INCONCLUSIVE in 2 of 2 tries: nothing is proven, so this check fails." in gated.summary
+        assert "::error::INCONCLUSIVE" in said(gated.steps)
+
+    def test_what_stays_undecided_may_be_a_warning(self, gate, noisy):
+        """If that is asked for; after as many tries as are asked for."""
+        python, asked = noisy
+        gated = gate(python=str(python), inconclusive="warn", tries="1")
+        assert [line.split("][")[2] for line in asked()] == ["run", "compare"]
+        assert conclusions(gated.steps) == {"Install the judge": "skipped", "Judge": "success", "Compare": "success"}
+        assert (gated.outputs["code"], gated.outputs["compare-code"]) == ("75", "75")
+        assert gated.summary.count("passes all the same") == 2
+        assert "::warning::INCONCLUSIVE" in said(gated.steps)
+
+    def test_inputs_are_words_and_no_commands(self, gate, noisy, repository):
+        """Whatever another repository, or a branch's name in it, puts into an input."""
+        python, asked = noisy
+        evil = 'cmd:x"; touch pwned; "$(touch pwned) `touch pwned` *'
+        gate(python=str(python), loader=evil, classes="realtime  *\nlatency", tries="1", **{"compare-with": evil})
+        run, compare = asked()
+        assert run.startswith(f"[-m][rtconform][run][--loader][{evil}][--profile][ci]")
+        assert "[--class][realtime][--class][*][--class][latency]" in run
+        assert compare.startswith(f"[-m][rtconform][compare][{evil}][{evil}][--out][rtconform-report/compare]")
+        assert not (repository / "pwned").exists()
+
+
+def compiled(folder: Path, name: str, tanh: str = RIGHT) -> str:
+    """The connection string of the loader in C99, with that for its tanh."""
+    source = folder / name / "loader.c"
+    source.parent.mkdir()
+    source.write_text((STRANGERS / "c99_loader.c").read_text().replace(RIGHT, tanh))
+    library = folder / name / "libmine.so"
+    options = ["-std=c99", "-O2", "-shared", "-fPIC", "-I", HEADER.parents[1], "-I", STRANGERS]
+    subprocess.run(["cc", *options, source, "-o", library, "-lm"], check=True)
+    return f"abi:{library}#c99-stranger"
+
+
+def builds(checkout: Path, connection: str) -> None:
+    """From now on, this is what the loaders of a checkout are said to be."""
+    (checkout / "reference_models" / "loaders.py").write_text(f"print({connection!r})\n")
+
+
+class TestWorkflow:
+    """Pull requests to this repository are gated by its own workflow."""
+
+    @pytest.fixture
+    def checkout(self, tmp_path):
+        """A copy of this checkout, and in it as the base what its loaders are built from."""
+        top = Path(shutil.copytree(ROOT, tmp_path / "head", ignore=shutil.ignore_patterns(*NOT_COPIED)))
+        ignored = shutil.ignore_patterns("__pycache__", "data", "training")
+        shutil.copytree(ROOT / "reference_models", top / "base" / "reference_models", ignore=ignored)
+        (top / "base" / HEADER.relative_to(ROOT)).parent.mkdir(parents=True)
+        shutil.copy(HEADER, top / "base" / HEADER.relative_to(ROOT))
+        return top
+
+    @pytest.fixture
+    def pull_request(self, checkout, tmp_path):
+        """Runs the job on a machine with an environment that is set up already; returns (steps, summary, uploads)."""
+
+        def run(arguments: str = "", compare: str = ""):
+            environment = {**bare_environment(PROGRAMS), "RTCONFORM_PYTHON": sys.executable}
+            uploaded = []
+
+            def use(name, given):
+                if name.startswith("actions/upload-artifact@"):
+                    uploaded.extend(sorted(path.name for path in (checkout / given["path"]).glob("*")))
+                return {}
+
+            (job,) = load(WORKFLOW)["jobs"].values()
+            knobs = {"ARGS": arguments, "COMPARE": compare}
+            steps = [
+                {**step, "env": {name: knobs[name] for name in step["env"]}} if "env" in step else step
+                for step in job["steps"]
+            ]
+            runner = Runner(checkout, tmp_path / "scratch", environment, use)
+            done = runner.run(steps, env={name: runner.evaluate(value) for name, value in job["env"].items()})
+            return done, runner.summary, uploaded
+
+        return run
+
+    def test_a_change_that_keeps_everything_is_green(self, pull_request):
+        """`make conformance` judges; loaders from the same sources are the same files, and need no comparison."""
+        try:
+            rtneural_checked()
+        except NotAvailable as error:
+            pytest.skip(str(error))
+        done, summary, uploaded = pull_request(f"--loader numpy-runtime --models {MODEL} --class numerics")
+        assert [each.conclusion for each in done] == ["success"] * len(done), said(done)
+        assert "rtconform run --jobs 2 --loader numpy-runtime" in said(done)
+        assert "## rtconform: PASSED" in summary
+        assert "`rtneural-checked` is the same library as before" in summary
+        assert {"report.html", "summary.md"} <= set(uploaded)
+
+    def test_a_change_that_breaks_something_is_red(self, pull_request, checkout, tmp_path):
+        """Judgement and comparison are both told, and the report is uploaded."""
+        now = compiled(tmp_path, "now", f"{WRONG} + {SLOWER}")
+        builds(checkout, now)
+        builds(checkout / "base", compiled(tmp_path, "before"))
+        arguments = f"--loader {now} --models {MODEL} --class numerics"
+        done, summary, uploaded = pull_request(arguments, f"--models {MODEL} --no-instructions")
+        assert [each.exit_code for each in done if "run" in each.step] == [1, 1], said(done)
+        assert "NUM-ORACLE[c99-stranger-dense-activations]" in summary
+        assert (checkout / "rtconform-report" / "compare" / "c99-stranger" / "compare.md").read_text() in summary
+        assert {"report.html", "compare"} <= set(uploaded)
+
+    def test_only_what_is_there_can_be_compared(self, checkout):
+        """A loader that the base lacks is no failure; a base that can't be built is one, since it says nothing."""
+        command = [sys.executable, "tools/compare_builds.py", "base", "out"]
+        builds(checkout, "abi:now.so#mine")
+        builds(checkout / "base", "abi:before.so#another")
+        done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (0, "`mine` is new: there is nothing to compare it with.\n")
+        (checkout / "base" / "reference_models" / "loaders.py").write_text("raise SystemExit('no compiler')\n")
+        done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "can't be built, so nothing was compared" in done.stdout
+
+
+def test_every_script_is_run_by_a_test():
+    """A new step needs a test of its own above: each is asked by name what it came to, or by its place."""
+    (job,) = load(WORKFLOW)["jobs"].values()
+    assert [step["name"] for step in job["steps"] if "run" in step] == [
+        "Judge the reference implementations",
+        "Compare with the base branch",
+    ]
+    steps = load(ACTION)["runs"]["steps"]
+    assert [step["name"] for step in steps if "run" in step] == ["Install the judge", "Judge", "Compare"]
+
+
+@pytest.fixture
+def gate(tmp_path):
+    """Runs tools/gate.py on a shell script; returns (exit code, summary, outputs)."""
+
+    def gate(script: str, *options: str):
+        files = {name: tmp_path / name for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")}
+        command = [sys.executable, TOOLS / "gate.py", *options, "out/summary.md", "sh", "-c", script]
+        (tmp_path / "out").mkdir(exist_ok=True)
+        environment = {**bare_environment(PROGRAMS), **{name: str(path) for name, path in files.items()}}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, *(path.read_text() for path in files.values())
+
+    return gate
+
+
+def test_the_exit_code_of_a_run_is_that_of_its_footer(gate):
+    """make ends with 2 whatever was wrong with what it ran."""
+    footer = json.dumps({"record": "footer", "exit_code": 3})
+    code, _, outputs = gate(f"echo '{footer}' > out/records.jsonl; exit 2")
+    assert (code, outputs.splitlines()[:2]) == (3, ["code=3", "verdict=not available"])
+
+
+def test_without_a_footer_the_command_has_its_own_exit_code(gate, tmp_path):
+    """Also where an older run left one, and a summary."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "records.jsonl").write_text(json.dumps({"record": "footer", "exit_code": 75}))
+    (tmp_path / "out" / "summary.md").write_text("all is well")
+    code, summary, outputs = gate("exit 2")
+    assert (code, outputs.splitlines()[0]) == (2, "code=2")
+    assert summary == "No report: the command ended with exit code 2 before it had one. The job's log says why.\n\n"
+
+
+def test_a_second_try_may_decide(gate):
+    """Then nothing is said of the first."""
+    script = "if [ -e once ]; then echo fine > out/summary.md; else touch once; exit 75; fi"
+    code, summary, outputs = gate(script)
+    assert (code, summary.strip(), outputs.splitlines()[0]) == (0, "fine", "code=0")

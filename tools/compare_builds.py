@@ -1,0 +1,61 @@
+"""Whether a checkout made a loader slower: `rtconform compare` on each loader that it and its base build differently.
+
+    python tools/compare_builds.py BASE OUT [--tries N] [--inconclusive fail|warn] [OPTION-OF-COMPARE …]
+
+BASE is a checkout of the base, the head is this one, and OUT gets a folder per loader. The Python that runs this has
+rtconform in it. Exit codes: 0 nothing is slower, 1 something is, by proof, 75 undecided, and those of the build.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import gate
+from places import ROOT
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Compare the loaders of two checkouts.")
+    gate.add_options(parser)
+    parser.add_argument("base", type=Path)
+    parser.add_argument("out", type=Path)
+    given, options = parser.parse_known_args()
+    before, now = built(given.base), built(ROOT)
+    codes = []
+    for name, connection in now.items():
+        if name not in before:
+            say(f"`{name}` is new: there is nothing to compare it with.")
+        elif connection == before[name]:
+            say(f"`{name}` is the same library as before, from the same sources: nothing to compare.")
+        else:
+            folder = given.out / name
+            command = [sys.executable, "-m", "rtconform", "compare", before[name], connection]
+            command += ["--out", str(folder), *options]
+            tries = {"tries": given.tries, "inconclusive": given.inconclusive}
+            codes.append(gate.gate(folder / "compare.md", command, **tries))
+    # What is proven or broken comes before what is undecided.
+    worst = max(codes, key=lambda code: (code not in (0, gate.INCONCLUSIVE), code), default=0)
+    return gate.exit_code(worst, given.inconclusive)
+
+
+def built(checkout: Path) -> "dict[str, str]":
+    """{name: connection string} of the loaders that a checkout builds; equal sources are built once, into the cache.
+
+    The package is found by its folder, since `rtconform` is another checkout's. Ends the program if it can't build.
+    """
+    command = [sys.executable, "-m", "reference_models.loaders"]
+    done = subprocess.run(command, cwd=checkout, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        say(f"The loaders of `{checkout}` can't be built, so nothing was compared. The job's log says why.")
+        sys.exit(done.returncode)
+    return {line.rpartition("#")[2]: line for line in done.stdout.splitlines()}
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+    gate.append("GITHUB_STEP_SUMMARY", f"{line}\n\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""One gate of a pull request: a command that judges, tried again while it is undecided, and told to GitHub Actions.
+
+    python tools/gate.py [--tries N] [--inconclusive fail|warn] SUMMARY COMMAND …
+
+SUMMARY is the Markdown file that COMMAND writes. It goes to the job's page, and `code`, `verdict` and `report` (the
+file's folder) to the outputs of the step; outside of GitHub Actions, where GITHUB_STEP_SUMMARY and GITHUB_OUTPUT are
+not set, nowhere. Standard library only.
+
+Exit codes: those of the command, as README.md explains them; with `--inconclusive warn`, 0 instead of 75.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+INCONCLUSIVE = 75
+VERDICTS = {0: "passed", 1: "failed", 2: "usage error", 3: "not available", INCONCLUSIVE: "inconclusive"}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run one gate, and tell GitHub Actions what came of it.")
+    add_options(parser)
+    parser.add_argument("summary", type=Path)
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    given = parser.parse_args()
+    code = gate(given.summary, given.command, tries=given.tries, inconclusive=given.inconclusive)
+    append(
+        "GITHUB_OUTPUT",
+        f"code={code}\nverdict={VERDICTS.get(code, 'failed')}\nreport={given.summary.resolve().parent}\n",
+    )
+    return exit_code(code, given.inconclusive)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The two options that every gate has."""
+    parser.add_argument("--tries", type=int, default=2, help="how often to try while it is inconclusive")
+    parser.add_argument("--inconclusive", choices=("fail", "warn"), default="fail", help="what it means in the end")
+
+
+def gate(summary: Path, command: "list[str]", *, tries: int, inconclusive: str) -> int:
+    """Runs a command until it is decided, `tries` times at most; returns its exit code, and appends the job's summary.
+
+    An older summary and older records of the same folder are deleted, so that they can't speak for this run.
+    """
+    records = summary.with_name("records.jsonl")
+    for tried in range(1, max(tries, 1) + 1):
+        for stale in (summary, records):
+            stale.unlink(missing_ok=True)
+        code = code_of_run(subprocess.run(command, check=False).returncode, records)
+        if code != INCONCLUSIVE:
+            break
+        print(f"gate: inconclusive, try {tried} of {tries}", flush=True)
+    append("GITHUB_STEP_SUMMARY", told(code, summary, tried, inconclusive))
+    if code == INCONCLUSIVE:
+        print(f"::{'error' if inconclusive == 'fail' else 'warning'}::{undecided(tried, inconclusive)}", flush=True)
+    return code
+
+
+def code_of_run(status: int, records: Path) -> int:
+    """What a run came to: make says 2 for whatever failed, while the footer of its records has the run's own code."""
+    try:
+        footer = json.loads(records.read_text(encoding="utf-8").splitlines()[-1])
+    except (OSError, ValueError, IndexError):
+        return status
+    return footer.get("exit_code", status) if status else 0
+
+
+def told(code: int, summary: Path, tried: int, inconclusive: str) -> str:
+    """The gate's part of the job's summary."""
+    try:
+        text = summary.read_text(encoding="utf-8")
+    except OSError:
+        text = f"No report: the command ended with exit code {code} before it had one. The job's log says why.\n"
+    return f"> {undecided(tried, inconclusive)}\n\n{text}\n" if code == INCONCLUSIVE else f"{text}\n"
+
+
+def undecided(tried: int, inconclusive: str) -> str:
+    so = "so this check fails" if inconclusive == "fail" else "and this check passes all the same, as it was told to"
+    return f"INCONCLUSIVE in {tried} of {tried} tries: nothing is proven, {so}. Try again when the machine is quieter."
+
+
+def exit_code(code: int, inconclusive: str) -> int:
+    return 0 if code == INCONCLUSIVE and inconclusive == "warn" else code
+
+
+def append(variable: str, text: str) -> None:
+    """Appends to the file that GitHub Actions names by an environment variable, if it does."""
+    if path := os.environ.get(variable):
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
