@@ -60,6 +60,7 @@ const std::vector<Session::Operation>& Session::operations() {
         {"process_together", &Session::process_together, {"parts", "block", "passes"}},
         {"measure_latency", &Session::measure_latency, {"models", "flow", "audio", "steps", "warmup"}},
         {"measure_memory", &Session::measure_memory, {"paths", "cycles"}},
+        {"count_instructions", &Session::count_instructions, {"model", "frames"}},
         {"environment", &Session::environment, {}},
         {"quit", &Session::quit, {}},
     };

@@ -43,6 +43,7 @@ private:
     Json process_together(const Json& request);
     Json measure_latency(const Json& request);
     Json measure_memory(const Json& request);
+    Json count_instructions(const Json& request);
     Json environment(const Json& request);
     Json quit(const Json& request);
 
