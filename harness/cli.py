@@ -17,6 +17,7 @@ COMMANDS = {
     "golden": "Check, regenerate or add goldens.",
     "known-failures": "List, add or update known failures.",
     "selftest": "Try the suite on wrong implementations.",
+    "compare": "Say whether one loader is slower than another.",
     "report": "Print or write again the reports of a run.",
     "requirements": "List the requirements.",
 }

@@ -180,6 +180,59 @@ def test_anyone_else_gets_headers_unpacked_in_the_cache(stub_debian, tmp_path, m
     assert [path.name for path in (tmp_path / "cache").rglob("*")] == ["debian", "usr", "include", "tiny.h"]
 
 
+@pytest.fixture
+def without_valgrind(tmp_path, monkeypatch):
+    """A folder for programs, on a machine on which no valgrind is installed."""
+    import valgrind
+
+    programs = tmp_path / "environment"
+    programs.mkdir()
+    monkeypatch.setattr(valgrind, "_find", lambda folder: shutil.which("valgrind", path=str(folder)))
+    return programs
+
+
+def test_anyone_else_gets_valgrind_unpacked_and_a_script_that_calls_it(
+    stub_debian, without_valgrind, tmp_path, monkeypatch
+):
+    """In the environment, with the place of its other half; a path may have spaces."""
+    import debian
+    import valgrind
+
+    cache = tmp_path / "my cache"
+    program = cache / "usr" / "bin" / "valgrind.bin"
+    script(
+        tmp_path / "programs" / "dpkg-deb",
+        """#!/bin/sh
+mkdir -p "$3/usr/bin"
+printf '#!/bin/sh\necho "$VALGRIND_LIB" "$@"\n' > "$3/usr/bin/valgrind.bin"
+chmod +x "$3/usr/bin/valgrind.bin"
+""",
+    )
+    monkeypatch.setattr(debian, "is_root", lambda: False)
+    valgrind.fetch(without_valgrind, cache, tmp_path / "log")
+    assert program.is_file()
+    assert valgrind.found(without_valgrind) == f"{cache}/usr/libexec/valgrind --version"
+
+
+def test_valgrind_that_can_not_be_had_is_done_without(without_valgrind, tmp_path, monkeypatch):
+    """Neither an apt-get that fails nor none at all ends the set-up."""
+    import debian
+    import steps
+    import valgrind
+
+    def fail(*_) -> None:
+        raise steps.Missing("no network")
+
+    for install in (fail, lambda *_: False):
+        monkeypatch.setattr(debian, "install", install)
+        monkeypatch.setattr(debian, "unpack", lambda *_: False)
+        valgrind.fetch(without_valgrind, tmp_path / "cache", tmp_path / "log")
+    assert valgrind.found(without_valgrind) == (
+        "NOT AVAILABLE; to have instructions counted, as root run: apt-get install --no-install-recommends valgrind"
+    )
+    assert list(without_valgrind.iterdir()) == []
+
+
 def test_work_is_redone_only_when_what_it_was_made_from_changed(tmp_path):
     """Content, names and additions count; time stamps don't."""
     import stamps

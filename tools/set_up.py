@@ -21,6 +21,7 @@ from pathlib import Path
 import needs
 import stamps
 import steps
+import valgrind
 from places import LOGS, REQUIREMENTS, ROOT, TOX, core_wheels, unpacked_packages
 
 VENV = TOX / "rtconform"
@@ -54,7 +55,7 @@ def main() -> int:
 def set_up(unpacked: Path) -> None:
     """All steps, each of which does nothing if it was done from the same files before."""
     done = stamps.Stamps(VENV / "stamps.json")
-    work = steps.Steps(5)
+    work = steps.Steps(6)
     with work.step("Compiler, CMake and headers"):
         found = needs.get(unpacked, LOGS / "apt.log")
         work.outcome(", ".join(found))
@@ -78,6 +79,11 @@ def set_up(unpacked: Path) -> None:
             done.write("rtconform", built)
         else:
             work.outcome("unchanged")
+    with work.step("valgrind, which counts instructions, if it can be had"):
+        if not done.holds("valgrind", packages):
+            valgrind.fetch(PYTHON.parent, unpacked, LOGS / "valgrind.log")
+            done.write("valgrind", packages)
+        work.outcome(valgrind.found(PYTHON.parent))
     with work.step("RTNeural and the three loaders on it, into the cache"):
         work.outcome(build_loaders(unpacked))
 

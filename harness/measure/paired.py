@@ -25,10 +25,15 @@ LOOKS = (8, 12, 16, 24)
 SETTLE = 8
 """Frames at the beginning of each pass that fill the caches again, and don't count; a quarter of a short pass."""
 
+CLOCK_TICK = 1.0
+"""The least time of a step, in ns, so that there is a ratio where a clock has not moved."""
+
 TRIMMED = 0.2
 """The part of the rounds that is left out at each end: a round in which the machine hit one side only."""
 
 RESAMPLES = 2000
+ONE_DEVIATION = (15.87, 84.13)
+"""The percentiles of a normal distribution that lie one standard deviation below and above its mean."""
 
 
 class Finding(str, Enum):
@@ -64,17 +69,18 @@ def shortest(times: np.ndarray) -> float:
     what only some of them cost, which a low quantile of all times would hide.
     """
     frames = times.shape[1]
-    return float(np.min(times[:, min(SETTLE, frames // 4) :], axis=0).mean())
+    return max(float(np.min(times[:, min(SETTLE, frames // 4) :], axis=0).mean()), CLOCK_TICK)
 
 
 def interval(base: Sequence[float], candidate: Sequence[float], error: float, seed: int) -> Interval:
     """The ratio of candidate to base from one time of each per round, paired; `error` is that of either end.
 
     The trimmed mean of the logarithms of ratios, plus and minus Student's t times its bootstrapped standard error, with
-    n - 2g - 1 degrees of freedom where g of n rounds are trimmed at each end. Sources: J. W. Tukey, D. H. McLaughlin,
-    "Less vulnerable confidence and significance procedures for location based on a single sample", Sankhya A 25 (1963);
-    T. Hesterberg, "What teachers should know about the bootstrap", The American Statistician 69 (2015), for the factor
-    that makes up for the narrowness of bootstrap distributions of few samples.
+    n - 2g - 1 degrees of freedom where g of n rounds are trimmed at each end. The standard error is taken from the
+    middle of the bootstrap distribution, since one round that went wrong, drawn often enough, fills its tails. Sources:
+    J. W. Tukey, D. H. McLaughlin, "Less vulnerable confidence and significance procedures for location based on a
+    single sample", Sankhya A 25 (1963); T. Hesterberg, "What teachers should know about the bootstrap", The American
+    Statistician 69 (2015), for the factor that makes up for the narrowness of bootstrap distributions of few samples.
 
     Raises ValueError for fewer than four rounds.
     """
@@ -83,7 +89,8 @@ def interval(base: Sequence[float], candidate: Sequence[float], error: float, se
     if count < 4:
         raise ValueError(f"expected at least four rounds, found {count}")
     resampled = logs[np.random.Generator(np.random.PCG64(seed)).integers(0, count, (RESAMPLES, count))]
-    deviation = float(np.std(_trimmed_mean(resampled), ddof=1)) * math.sqrt(count / (count - 1))
+    low, high = np.percentile(_trimmed_mean(resampled), ONE_DEVIATION)
+    deviation = float(high - low) / 2.0 * math.sqrt(count / (count - 1))
     middle = float(_trimmed_mean(logs))
     reach = student_t(error, count - 2 * _trimmed(count) - 1) * deviation
     return Interval(math.exp(middle), math.exp(middle - reach), math.exp(middle + reach))

@@ -49,7 +49,10 @@ class TestConversation:
     def test_wrong_arguments_are_a_usage_error(self) -> None:
         """Without a library there is one line of help and exit status 2."""
         ended = subprocess.run([raw_host.FOLDER / "rtc-host"], capture_output=True, text=True, check=False)
-        assert (ended.returncode, ended.stderr) == (2, "usage: rtc-host --library PATH [--loader NAME]\n")
+        assert (ended.returncode, ended.stderr) == (
+            2,
+            "usage: rtc-host --library PATH [--loader NAME] [--padding BYTES]\n",
+        )
 
     @pytest.mark.parametrize(
         ("library", "loader", "message"),

@@ -85,6 +85,7 @@ class TestLatency:
         """To the length that is asked for; the step of nothing itself ends before."""
         reply = self.measured("good-native", path, noise(11, 4), control_ns=500_000)
         assert min(reply["control_ns"]) >= 500_000
+        assert len(reply["wake_ns"]) > 1, "a thread was woken each millisecond meanwhile"
         assert min(reply["null_ns"]) < 500_000
 
     def test_sleep_is_in_the_wall_time_only_and_marked_as_waiting(self, path: Path) -> None:
@@ -93,7 +94,7 @@ class TestLatency:
         assert min(reply["wall_ns"]) >= 24_000_000
         assert sum(reply["cpu_ns"]) < sum(reply["wall_ns"])
         assert all(count >= 2 for count in reply["waits"])
-        assert len(reply["wake_ns"]) >= 24, "a thread was woken each millisecond meanwhile"
+        assert reply["wake_ns"] == []
 
     @pytest.mark.parametrize(
         ("change", "message"),

@@ -161,7 +161,7 @@ Json Session::measure_latency(const Json& request) {
     Interlude interlude(read_others(request, where, flow, by_id), cache_bytes);
     const Timing timing{warmup, reset_every, static_cast<std::int64_t>(control_ns)};
 
-    WakeUps wake_ups(most_wake_ups);
+    WakeUps wake_ups(control_ns == 0 ? 0 : most_wake_ups);
     const Samples samples = time_steps(flow, audio, interlude, timing);
     Json outputs = Json::object();
     for (const Stage& stage : flow)

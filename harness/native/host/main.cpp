@@ -1,12 +1,16 @@
 // rtc-host: runs one loader of one library and speaks protocol 1, JSON lines on standard input and output.
 //
-//     rtc-host --library PATH [--loader NAME]
+//     rtc-host --library PATH [--loader NAME] [--padding BYTES]
+//
+// With padding, so many bytes are allocated before all else: what lies where in the heap, down to the cache line, is
+// else the same in each process, and depends on the length of PATH.
 //
 // It is a child process so that whatever the library does to it, be it a crash, a hang or exit(), is a result.
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -24,6 +28,7 @@ constexpr int usage_error = 2;
 
 struct Arguments {
     std::string library, loader;
+    std::size_t padding = 0;
     bool valid = false;
 };
 
@@ -33,6 +38,7 @@ Arguments parse(int count, char** values) {
         const std::string option = values[i];
         if (option == "--library") arguments.library = values[i + 1];
         else if (option == "--loader") arguments.loader = values[i + 1];
+        else if (option == "--padding") arguments.padding = std::strtoul(values[i + 1], nullptr, 10);
         else return arguments;
     }
     arguments.valid = count % 2 == 1 && !arguments.library.empty();
@@ -83,7 +89,7 @@ rtc::host::Json answer(rtc::host::Session& session, const std::string& line) {
 int main(int count, char** values) {
     const Arguments arguments = parse(count, values);
     if (!arguments.valid) {
-        std::fprintf(stderr, "usage: rtc-host --library PATH [--loader NAME]\n");
+        std::fprintf(stderr, "usage: rtc-host --library PATH [--loader NAME] [--padding BYTES]\n");
         return usage_error;
     }
 #ifdef __GLIBC__
@@ -92,6 +98,9 @@ int main(int count, char** values) {
     // page faults are counted, the operation plain_memory ends it.
     mallopt(M_PERTURB, 0xbf);
 #endif
+    // Never freed. Through a volatile, or the compiler sees that nobody wants the memory and takes none.
+    void* volatile padding = std::malloc(arguments.padding);
+    static_cast<void>(padding);
     rtc::host::Noise noise;
     rtc::probe::ledger::start();
     rtc::host::Session session(arguments.library, arguments.loader);

@@ -63,6 +63,7 @@ const std::vector<Session::Operation>& Session::operations() {
          {"models", "flow", "audio", "warmup", "reset_every", "control_ns", "others", "cache_bytes"}},
         {"measure_blocks", &Session::measure_blocks, {"model", "frames", "block"}},
         {"measure_memory", &Session::measure_memory, {"paths", "cycles"}},
+        {"count_instructions", &Session::count_instructions, {"model", "frames"}},
         {"environment", &Session::environment, {}},
         {"quit", &Session::quit, {}},
     };

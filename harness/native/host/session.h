@@ -44,6 +44,7 @@ private:
     Json measure_latency(const Json& request);
     Json measure_blocks(const Json& request);
     Json measure_memory(const Json& request);
+    Json count_instructions(const Json& request);
     Json environment(const Json& request);
     Json quit(const Json& request);
 

@@ -1,0 +1,106 @@
+"""`rtconform compare`: whether one loader is slower than another, for a gate on pull requests."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .. import comparison, selection
+from ..implementations import BadConnection, ImplementationError, LoaderImplementation, NotAvailable, connect
+from ..measure import paired, side_by_side
+from ..measure.step import step_of
+from ..paths import why_unwritable
+from ..report import compared
+from ..verdicts import ExitCode
+from . import fail, single
+
+DEFAULT_OUT = "rtconform-compare"
+LIMITS = comparison.Limits()
+PROGRESS_SECONDS = 10.0
+
+
+def compare(
+    base: Annotated[str, typer.Argument(help="A: the loader that is there already; abi:LIB.so[#NAME], or a name.")],
+    candidate: Annotated[str, typer.Argument(help="B: the loader that may not be slower.")],
+    models: Annotated[str | None, typer.Option(help="Your own RTNeural JSON file or folder.")] = None,
+    floor_percent: Annotated[float, typer.Option(help="Less is no difference.")] = 100 * LIMITS.relative,
+    floor_us: Annotated[float, typer.Option(help="Nor is less than so many µs per step.")] = LIMITS.absolute_us,
+    most_rounds: Annotated[int, typer.Option(min=paired.LOOKS[0], help="When to give up.")] = paired.LOOKS[-1],
+    instructions: Annotated[bool, typer.Option(help="Count instructions, if valgrind is here.")] = True,
+    gate_instructions: Annotated[bool, typer.Option("--gate-instructions", help="More of them fail too.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="The seed of all randomness.")] = 0,
+    out: Annotated[str, typer.Option(help="Folder for compare.json and compare.md.")] = DEFAULT_OUT,
+) -> None:
+    """Times both side by side. Exit code 0: B is not slower; 1: it is, by proof; 75: the machine is too noisy."""
+    if not (0 < floor_percent < math.inf and 0 <= floor_us < math.inf):
+        fail(f"--floor-percent has to be above zero and --floor-us not below; found {floor_percent:g} and {floor_us:g}")
+    if reason := why_unwritable(Path(out)):
+        fail(f"--out {out}: {reason}")
+    try:
+        step = step_of(selection.user_cases(Path(models)) if models else selection.five_cases())
+    except selection.UnusableModels as error:
+        fail(f"--models {models}: {error}")
+    limits = comparison.Limits(floor_percent / 100, floor_us)
+    progress = _printer()
+    try:
+        measured = comparison.compare(
+            _connected("A", base),
+            _connected("B", candidate),
+            step,
+            limits=limits,
+            most_rounds=most_rounds,
+            seed=seed,
+            count=instructions or gate_instructions,
+            gates_instructions=gate_instructions,
+            progress=progress,
+        )
+    except comparison.NotMeasurable as error:
+        fail(str(error))
+    except side_by_side.WrongWhenTimed as error:
+        fail(str(error), code=ExitCode.UNEXPECTED)
+    except ImplementationError as error:
+        fail(str(error), code=ExitCode.NOT_AVAILABLE if isinstance(error, NotAvailable) else ExitCode.UNEXPECTED)
+    finally:
+        progress("")
+    lines = measured.lines()
+    compared.write(measured, lines, Path(out))
+    typer.echo(compared.render_terminal(measured, lines))
+    typer.echo(f"Data and summary: {Path(out) / compared.DATA}, {Path(out) / compared.SUMMARY}")
+    raise typer.Exit(int(comparison.exit_code(measured, lines)))
+
+
+def _connected(letter: str, connection: str) -> LoaderImplementation:
+    try:
+        return connect(connection, "loader")
+    except BadConnection as error:
+        fail(f"{letter}: {error}")
+    except ImplementationError as error:
+        code = ExitCode.NOT_AVAILABLE if isinstance(error, NotAvailable) else ExitCode.UNEXPECTED
+        fail(f"{letter}: {error}", code=code)
+
+
+def _printer() -> Callable[[str], None]:
+    """Shows progress: one line that is rewritten on a terminal, a line per ten seconds elsewhere."""
+    started = shown = time.monotonic()
+
+    def show(text: str) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if sys.stderr.isatty():
+            said = f"{now - started:.0f} s: {text}" if text else ""
+            print(f"\r\033[K{said}", end="", file=sys.stderr, flush=True)
+        elif text and now - shown >= PROGRESS_SECONDS:
+            shown = now
+            print(f"{now - started:.0f} s: {text}", file=sys.stderr, flush=True)
+
+    return show
+
+
+def command(name: str, text: str) -> Any:
+    return single(compare, name, text)

@@ -1,0 +1,334 @@
+"""`rtconform compare`, from two connection strings to an exit code; on times that are made up where a time matters."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import jsonschema_rs
+import numpy as np
+import pytest
+
+from rtconform.harness import comparison, selection
+from rtconform.harness.commands import compare as compare_command
+from rtconform.harness.comparison import Comparison, Limits, OutputDifference
+from rtconform.harness.implementations import Declaration, Latency, connect
+from rtconform.harness.implementations.host import SAMPLES
+from rtconform.harness.measure import side_by_side
+from rtconform.harness.measure.hosts import ShiftedLoader
+from rtconform.harness.measure.side_by_side import DUET, INTERLEAVED, WHOLE_STEP, Contender, Row, WrongWhenTimed
+from rtconform.harness.measure.step import step_of
+from rtconform.harness.report import compared
+from rtconform.harness.verdicts import ExitCode
+
+from .raw_host import FAULTY, needs_host
+
+SCHEMA = json.loads(Path(comparison.__file__).with_name("compare-1.schema.json").read_text(encoding="utf-8"))
+GOOD, SLEEPS = f"abi:{FAULTY}#good-native", f"abi:{FAULTY}#rt-sleep"
+NO_FLOOR_CAN_BE_REACHED = "--floor-us=1e6"
+
+
+@pytest.fixture
+def compare(tmp_path: Path, path: Path, capsys: pytest.CaptureFixture[str]):
+    """A function that runs the command on a small model, and gives its exit code and all that it wrote."""
+
+    def run(*arguments: str) -> SimpleNamespace:
+        out = tmp_path / "out"
+        fixed = ["--models", str(path), "--out", str(out), "--no-instructions"]
+        with pytest.raises(SystemExit) as ended:
+            compare_command.command("compare", "").main([*fixed, *arguments])
+        files = {file.name: file.read_text(encoding="utf-8") for file in out.glob("*")}
+        return SimpleNamespace(code=ended.value.code, files=files, **capsys.readouterr()._asdict())
+
+    return run
+
+
+def made_up(ratios: dict[str, float], noise: float = 0.005, rounds: int = 8, **fields) -> Comparison:
+    """A comparison of rows whose true ratios are given, with noise between rounds; a step of A takes 50 µs."""
+    random = np.random.default_rng(0)
+    rows = [
+        Row(name, SimpleNamespace(models=dict.fromkeys([name] if name != WHOLE_STEP else ratios)), None, 4, ({}, {}))
+        for name in ratios
+    ]
+    taken = [
+        {
+            way: [
+                tuple(np.full((4, 8), 5e4 * factor * np.exp(random.normal(0, noise))) for factor in (1.0, ratio))
+                for ratio in ratios.values()
+            ]
+            for way in (INTERLEAVED, DUET)
+        }
+        for _ in range(rounds)
+    ]
+    loader = SimpleNamespace(declaration=Declaration("made-up", "1.0", "loader"), connection="abi:lib.so")
+    defaults = {
+        "loaders": (loader, loader),
+        "rows": rows,
+        "limits": Limits(),
+        "most_rounds": 24,
+        "seed": 0,
+        "gates_instructions": False,
+        "outputs": [OutputDifference(same_bits=True) for _ in rows],
+        "left_out": {},
+        "rounds": taken,
+    }
+    return Comparison(**(defaults | fields))
+
+
+@needs_host
+class TestCommand:
+    def test_a_build_that_is_not_slower_passes(self, compare) -> None:
+        """By both ways, with all samples in the data."""
+        done = compare(GOOD, GOOD, NO_FLOOR_CAN_BE_REACHED, "--seed", "3")
+        assert done.code == ExitCode.OK
+        assert "NO REGRESSION: B is not slower than A, after 8 rounds" in done.out
+        data = json.loads(done.files[compared.DATA])
+        jsonschema_rs.Draft202012Validator(SCHEMA).validate(data)
+        (row,) = data["rows"]
+        assert (data["seed"], data["finding"], row["outputs"]["same_bits"]) == (3, "no slower", True)
+        for way in row["samples_ns"].values():
+            samples = np.array(way)
+            assert samples.shape[:2] == (8, 2)
+            assert samples.min() > 0
+        assert len(row["samples_ns"]) == 2 - len(data["left_out"])
+        assert "## rtconform compare: NO REGRESSION" in done.files[compared.SUMMARY]
+
+    def test_a_build_that_is_slower_fails(self, compare) -> None:
+        """By 50 µs of sleep in a step that takes none of them."""
+        done = compare(GOOD, SLEEPS)
+        assert done.code == ExitCode.UNEXPECTED
+        assert "REGRESSION: B is slower than A" in done.out
+        assert json.loads(done.files[compared.DATA])["finding"] == "slower"
+
+    def test_a_build_that_is_faster_passes_and_is_said_to_be(self, compare) -> None:
+        done = compare(SLEEPS, GOOD)
+        assert done.code == ExitCode.OK
+        assert "; faster: model -9" in done.out
+
+    def test_noise_is_an_exit_code_of_its_own(self, compare, monkeypatch: pytest.MonkeyPatch) -> None:
+        """After as many rounds as allowed, with what can be done."""
+        taken = itertools.cycle(made_up({"model": 1.0}, noise=0.3, rounds=30).rounds)
+        monkeypatch.setattr(side_by_side, "measure", lambda *_: taken)
+        done = compare(GOOD, GOOD, "--most-rounds", "10")
+        assert done.code == ExitCode.INCONCLUSIVE
+        assert "CAN'T TELL: after 10 rounds the noise hides whether B is slower in: model." in done.out
+        assert json.loads(done.files[compared.DATA])["rounds"] == 10
+
+    @pytest.mark.parametrize(
+        ("arguments", "code", "message"),
+        [
+            ((GOOD, "nobody"), 2, "B: cannot connect 'nobody'"),
+            (("abi:nowhere.so", GOOD), 2, "A: cannot connect 'abi:nowhere.so'"),
+            (
+                (GOOD, "py:tests.harness.strangers.numpy_loader:NumpyLoader"),
+                2,
+                "B: expected a loader that can be timed",
+            ),
+            ((GOOD, f"abi:{FAULTY}#ldr-crashes"), 1, "B, ldr-crashes, crashed in load: SIGSEGV"),
+            ((GOOD, GOOD, "--models", "nowhere.json"), 2, "--models nowhere.json: Expected a model file"),
+            ((GOOD, GOOD, "--floor-percent", "0"), 2, "--floor-percent has to be above zero"),
+            ((GOOD, GOOD, "--floor-us", "inf"), 2, "found 3 and inf"),
+            ((GOOD, GOOD, "--out", __file__), 2, "expected a folder"),
+        ],
+    )
+    def test_mistakes_and_failures_are_told(self, compare, arguments, code: int, message: str) -> None:
+        """Which of the two it was, and nothing is written."""
+        done = compare(*arguments)
+        assert (done.code, done.files) == (code, {})
+        assert message in done.err
+
+    def test_a_refused_model_is_told(self, compare, tmp_path: Path) -> None:
+        """The file is valid, the loader knows no such layer."""
+        file = selection.SMALL / "gru.json"
+        done = compare(GOOD, GOOD, "--models", str(file))
+        assert done.code == ExitCode.UNEXPECTED
+        assert "A, good-native, refused in load (validate) at $.layers[0]" in done.err
+
+    def test_one_core_leaves_the_duet_out(self, compare, monkeypatch: pytest.MonkeyPatch) -> None:
+        only = side_by_side.cores()[:1]
+        monkeypatch.setattr(side_by_side, "cores", lambda: only)
+        done = compare(GOOD, GOOD, NO_FLOOR_CAN_BE_REACHED)
+        assert done.code == ExitCode.OK
+        assert "duet NOT AVAILABLE: it needs two cores, and this process can be kept on 1." in done.out
+        assert list(json.loads(done.files[compared.DATA])["rows"][0]["intervals"]) == [INTERLEAVED]
+
+
+class FakeContender:
+    """Notes where and when it is asked for times, and gives the number of the call."""
+
+    def __init__(self, name: str, log: list, meeting: threading.Barrier | None = None) -> None:
+        self.name, self.log, self.meeting, self.calls = name, log, meeting, 0
+
+    def run_on(self, core: int) -> None:
+        self.log.append((self.name, core))
+
+    def times(self, step, audio, expected) -> np.ndarray:
+        if self.meeting:
+            self.meeting.wait(timeout=30)
+        else:
+            self.log.append(self.name)
+        self.calls += 1
+        return np.full(5, float(self.calls))
+
+
+class TestSideBySide:
+    ROWS = (Row("one", None, None, 4, (None, None)), Row("other", None, None, 2, (None, None)))
+
+    def test_in_turn_each_begins_as_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """ABBA, on one core; a row that needs fewer passes gets fewer."""
+        monkeypatch.setattr(side_by_side, "cores", lambda: [4, 6])
+        log: list = []
+        taken = side_by_side.interleaved((FakeContender("A", log), FakeContender("B", log)), self.ROWS, number=1)
+        assert log[:2] == [("A", 6), ("B", 6)]
+        assert "".join(log[2:]) == "BABA" + "ABAB" + "BA" + "AB"
+        assert [times.shape for row in taken for times in row] == [(4, 5), (4, 5), (2, 5), (2, 5)]
+
+    def test_in_a_duet_both_are_at_it_at_the_same_moment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Neither ends a pass before the other has begun it; cores are swapped from pass to pass."""
+        monkeypatch.setattr(side_by_side, "cores", lambda: [4, 6])
+        log: list = []
+        meeting = threading.Barrier(2)
+        pair = FakeContender("A", log, meeting), FakeContender("B", log, meeting)
+        taken = side_by_side.duet(pair, self.ROWS, number=0)
+        assert log == [("A", 4), ("B", 6), ("A", 6), ("B", 4)] * 2
+        assert [times[:, 0].tolist() for times in taken[0]] == [[1, 3, 5, 6]] * 2
+
+    def test_outputs_that_change_when_timed_are_an_error(self) -> None:
+        """Bit by bit, whatever was fast."""
+        outputs = {"only": np.zeros((3, 1), np.float32)}
+        session = SimpleNamespace(
+            load=lambda path, max_frames: SimpleNamespace(who="cheat"),
+            measure_latency=lambda *_, **__: Latency(*[np.ones(3)] * len(SAMPLES), "ordinary", outputs),
+        )
+        step = SimpleNamespace(models={"only": SimpleNamespace(path="only.json")}, flow=())
+        contender = Contender("B", session, step)
+        assert contender.times(step, np.zeros((3, 1)), outputs).tolist() == [1.0, 1.0, 1.0]
+        with pytest.raises(WrongWhenTimed, match="B, cheat, gives other outputs of only when it is timed"):
+            contender.times(step, np.zeros((3, 1)), {"only": -outputs["only"]})
+
+    @needs_host
+    def test_memory_lies_elsewhere_in_each_process(self) -> None:
+        """By one seed always alike, and not the same for both builds."""
+
+        def command_lines(seed: str) -> list[str]:
+            loader = ShiftedLoader(connect(GOOD, "loader"), seed)
+            lines = []
+            for _ in range(3):
+                with loader.open() as session:
+                    lines.append(Path(f"/proc/{session.pid}/cmdline").read_text(encoding="utf-8"))
+            return lines
+
+        lines = command_lines("0 A")
+        assert len({*lines, *command_lines("0 B")}) == 6
+        assert lines == command_lines("0 A")
+        assert all(re.search(r"\0--padding\0\d+\0$", line) for line in lines)
+
+    @needs_host
+    def test_each_model_is_timed_on_what_the_step_gives_it(self, path: Path) -> None:
+        """All of them together, and each alone; the five models' data flow is that of the step."""
+        step = step_of([selection.ModelCase("first", path), selection.ModelCase("second", path)])
+        good = connect(GOOD, "loader")
+        rows = side_by_side.rehearse(good, good, step, seed=0)
+        assert [(row.name, list(row.step.models)) for row in rows] == [
+            (WHOLE_STEP, ["first", "second"]),
+            ("first", ["first"]),
+            ("second", ["second"]),
+        ]
+        frames = min(len(row.audio) for row in rows)
+        assert np.array_equal(rows[1].expected[0]["first"][:frames], rows[0].expected[0]["first"][:frames])
+
+
+class TestReading:
+    @pytest.mark.parametrize(
+        ("ratios", "fields", "code"),
+        [
+            ({"a": 1.0, "b": 1.0}, {}, ExitCode.OK),
+            ({"a": 1.0, "b": 0.9}, {}, ExitCode.OK),
+            ({"a": 1.0, "b": 1.08}, {}, ExitCode.UNEXPECTED),
+            ({"a": 1.0, "b": 1.08}, {"limits": Limits(relative=0.1)}, ExitCode.OK),
+            ({"a": 1.0, "b": 1.08}, {"limits": Limits(absolute_us=5.0)}, ExitCode.OK),
+            ({"a": 1.0, "b": 1.0}, {"counts": ({"a": 100, "b": 100}, {"a": 100, "b": 102})}, ExitCode.OK),
+            (
+                {"a": 1.0, "b": 1.0},
+                {"counts": ({"a": 100, "b": 100}, {"a": 100, "b": 102}), "gates_instructions": True},
+                ExitCode.UNEXPECTED,
+            ),
+            (
+                {"a": 1.0, "b": 1.0},
+                {"counts": ({"a": 100, "b": 100}, {"a": 100, "b": 100.5}), "gates_instructions": True},
+                ExitCode.OK,
+            ),
+            ({"a": 1.0, "b": 1.0}, {"gates_instructions": True}, ExitCode.NOT_AVAILABLE),
+        ],
+    )
+    def test_exit_codes(self, ratios, fields, code: ExitCode) -> None:
+        """Time gates; instructions do if they are asked to."""
+        measured = made_up(ratios, **fields)
+        assert comparison.exit_code(measured, measured.lines()) is code
+
+    def test_the_table_fits_and_says_it_without_colour(self) -> None:
+        """80 columns; a colour is never more than a colour."""
+        ratios = {WHOLE_STEP: 1.05, "a-model-with-a-long-name": 4.5, "other\x1b[31m": 0.88}
+        counts = tuple(dict.fromkeys(ratios, count) for count in (1000.0, 1021.0))
+        measured = made_up(ratios, noise=0.02, counts=counts)
+        plain = compared.render_terminal(measured, measured.lines(), colour=False)
+        coloured = compared.render_terminal(measured, measured.lines(), colour=True)
+        assert "\x1b" not in plain
+        assert coloured != plain
+        table = plain.split("\n\n")[1].splitlines()
+        assert max(map(len, table)) <= 80
+        assert "a-model-with-a-l…" in table[3] and table[3].endswith("  slower")
+        assert "+2.10" in table[3]
+        assert "WARNING: B executes more instructions than A: all models +2.10 %" in plain
+
+    def test_the_summary_for_a_pull_request_holds_the_same(self) -> None:
+        """A model's name can't break out of its cell."""
+        measured = made_up({"a|b": 1.2, "c": 1.0})
+        text = compared.render_markdown(measured, measured.lines())
+        assert text.startswith("## rtconform compare: REGRESSION\n\nB is slower than A, after 8 rounds: a\\|b \\+")
+        assert "| a\\|b | 50" in text and text.count("**slower**") == 1
+
+    @pytest.mark.parametrize(
+        ("fields", "word"),
+        [
+            ({"counts": ({"a": 100}, {"a": 110}), "gates_instructions": True}, "REGRESSION: B executes more"),
+            ({"gates_instructions": True}, "NOT AVAILABLE: instructions can't be counted"),
+        ],
+    )
+    def test_the_last_word_is_that_of_the_exit_code(self, fields: dict, word: str) -> None:
+        """Also where no time is to blame."""
+        measured = made_up({"a": 1.0}, **fields)
+        assert compared.render_terminal(measured, measured.lines(), colour=False).splitlines()[-1].startswith(word)
+
+    @pytest.mark.parametrize(
+        ("difference", "said"),
+        [
+            (OutputDifference(True), "The outputs of A and B are the same, bit by bit."),
+            (OutputDifference(False, 1e-7, 0.5, 0.2), "1e-07, of values up to 0.5, as rounding allows (0.2 of it)."),
+            (OutputDifference(False, 0.1, 0.5, 300.0), "MORE than rounding allows (300 of it)."),
+            (OutputDifference(False, 1e-7, 0.5), "differ by up to 1e-07, of values up to 0.5."),
+            (OutputDifference(False, None, None), "DIFFER: where one has numbers, the other has none."),
+        ],
+    )
+    def test_outputs_that_differ_are_told(self, difference: OutputDifference, said: str) -> None:
+        """As information: whether they are right is for other requirements to say."""
+        measured = made_up({"a": 1.0}, outputs=[difference])
+        assert said in compared.render_terminal(measured, measured.lines(), colour=False)
+        jsonschema_rs.Draft202012Validator(SCHEMA).validate(comparison.document(measured, measured.lines()))
+
+    @needs_host
+    @pytest.mark.parametrize(("loader", "more"), [("good-native", False), ("run-fast-tanh", True)])
+    def test_how_far_outputs_are_apart_is_measured_by_rounding(self, path: Path, loader: str, more: bool) -> None:
+        """The other loader's tanh is off by a thousand roundings."""
+        step = step_of([selection.ModelCase("only", path)])
+        (row,) = side_by_side.rehearse(connect(GOOD, "loader"), connect(f"abi:{FAULTY}#{loader}", "loader"), step, 0)
+        difference = comparison.output_difference(row, {"f32"})
+        assert difference.same_bits is not more
+        assert ((difference.budgets or 0.0) > 1.0) is more
+
+    def test_the_schema_is_a_schema(self) -> None:
+        jsonschema_rs.meta.validate(SCHEMA)

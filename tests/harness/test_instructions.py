@@ -1,0 +1,73 @@
+"""Instructions counted under callgrind, and what is said where they can't be."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtconform.harness.implementations import NotAvailable, connect
+from rtconform.harness.measure import instructions
+
+from . import raw_host
+from .raw_host import FAULTY, Host, needs_host, noise, packed, unpacked
+
+pytestmark = needs_host
+needs_valgrind = pytest.mark.skipif(
+    not (shutil.which("valgrind") or shutil.which("valgrind", path=str(Path(sys.executable).parent))),
+    reason="there is no valgrind, which the set-up fetches where it can",
+)
+FRAMES = noise(8, 3)
+
+
+def counted(loader: str, path: Path, frames: np.ndarray = FRAMES) -> float:
+    return instructions.count(connect(f"abi:{FAULTY}#{loader}", "loader"), [(path, frames)])[0]
+
+
+@needs_valgrind
+def test_counts_are_the_same_in_every_run_and_higher_for_more_work(path: Path) -> None:
+    """Exactly the same; a copy of each block to fresh memory is more."""
+    first = counted("good-native", path)
+    assert counted("good-native", path) == first
+    assert counted("rt-alloc-each-block", path) > 1.01 * first
+
+
+@needs_valgrind
+def test_only_process_counts(tmp_path: Path) -> None:
+    """A loader that copies a float: not the parsing of its file, and nothing of the host but the call."""
+    library = raw_host.compiled("identity_loader.c", tmp_path)
+    file = raw_host.written(tmp_path / "five", "5")
+    (per_frame,) = instructions.count(connect(f"abi:{library}", "loader"), [(file, noise(50, 5))])
+    assert 5 < per_frame < 500
+
+
+@needs_valgrind
+def test_a_library_that_dies_under_valgrind_is_not_available(path: Path) -> None:
+    """In one sentence, with the signal."""
+    with pytest.raises(NotAvailable, match=r"under valgrind it died of SIGSEGV$"):
+        counted("ldr-crashes", path)
+
+
+def test_without_valgrind_it_says_what_to_install(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    with pytest.raises(NotAvailable, match="there is none on PATH"):
+        counted("good-native", path)
+
+
+def test_other_connections_are_not_counted(path: Path) -> None:
+    """A program's own host has its own ways."""
+    loader = connect("py:tests.harness.strangers.numpy_loader:NumpyLoader", "loader")
+    with pytest.raises(NotAvailable, match="of abi: loaders only"):
+        instructions.count(loader, [(path, FRAMES)])
+
+
+def test_the_host_says_that_nobody_counts(host: Host, path: Path) -> None:
+    """Outside of valgrind; the frames run all the same, one by one from reset."""
+    model = host.loaded(path, max_frames=1)
+    host.do("process", model=model, frames=packed(FRAMES[:1]))
+    reply = host.do("count_instructions", model=model, frames=packed(FRAMES))
+    assert reply["counted"] is False
+    assert np.array_equal(unpacked(reply["outputs"]), host.run(host.loaded(path), FRAMES))
