@@ -79,8 +79,8 @@ class Latency:
     Wall time and CPU time of a step; how often the system took the processor away meanwhile (`preemptions`), how often
     the step gave it up to wait (`waits`), and what the hypervisor took (`stolen_ns`, in clock ticks). After each step
     stands one that calls no model: `null_ns` is its time, `control_ns` its time when it is drawn out. `wake_ns` is how
-    late a thread was that slept until each next millisecond; there is none without a control. `priority` is "real-time" or "ordinary". `outputs` holds
-    what each model gave, `[N, out]`.
+    late a thread was that slept until each next millisecond; there is none without a control. `priority` is "real-time"
+    or "ordinary". `outputs` holds what each model gave, `[N, out]`.
     """
 
     wall_ns: np.ndarray
