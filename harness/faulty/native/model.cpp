@@ -43,6 +43,7 @@ void rtc_model::reset() {
     std::fill(previous_.begin(), previous_.end(), 0.0f);
     frames_since_reset_ = 0;
     silent_frames_ = 0;
+    effects.in_reset();
 }
 
 void rtc_model::process(const float* in, float* out, std::uint32_t frames) {
