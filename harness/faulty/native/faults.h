@@ -34,6 +34,8 @@
     X(static_scratch,       "run-static-scratch")        \
     X(leaks_fpenv,          "run-leaks-fpenv")           \
     X(changes_locale,       "run-changes-locale")        \
+    X(changes_folder,       "run-changes-folder")        \
+    X(handles_signal,       "run-handles-signal")        \
     X(state_shared,         "run-state-shared")          \
     X(reset_incomplete,     "run-reset-incomplete")      \
     X(state_per_block,      "run-state-per-block")       \
