@@ -44,7 +44,7 @@ def test_buffers_are_not_overrun(loader, model_case, frames, rtc_config):
 @pytest.mark.requirement("RUN-PROCESS-STATE")
 @pytest.mark.models("small")
 def test_process_state_is_left_alone(loader, model_case, rtc_config):
-    """Floating-point mode, locale and working directory, before and after."""
+    """Floating-point mode, locale, working directory and handled signals, before and after."""
     frames = signals.noise(FRAMES, model_case.model.input_size, seed=rtc_config.seed)
     with loader.open() as session:
         before = session.environment()

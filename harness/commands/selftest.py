@@ -14,6 +14,7 @@ import typer
 from .. import catalogue, records
 from ..faulty import matrix as kill_matrix
 from ..report.kill_matrix import DATA, PAGE, write
+from ..verdicts import ExitCode
 from . import fail, single
 from .run import start_pytest
 
@@ -52,7 +53,10 @@ def selftest(
     mutants: Annotated[str, typer.Option(help="Only automatic mutants of the good ones: how many, or all.")] = "",
     out: Annotated[str, typer.Option(help="Folder for the records.")] = DEFAULT_OUT,
 ) -> None:
-    """Checks that every known-bad is caught by what it declares, by nothing else, and that no good one is accused."""
+    """Checks that every known-bad is caught by what it declares, by nothing else, and that no good one is accused.
+
+    The exit code is 1 for a fault of the suite, and 3 where something could not be judged on this machine.
+    """
     if mutants:
         from .selftest_mutants import try_mutants
 
@@ -75,15 +79,20 @@ def selftest(
     typer.echo(kill_matrix.table(matrix))
     for note in matrix.undecided:
         typer.echo(f"OPEN  {note}")
+    for note in matrix.not_available:
+        typer.echo(f"NOT AVAILABLE {note}")
     for fault in matrix.faults:
         typer.echo(f"FAULT {fault}")
     bad = [entry for entry in entries if not entry.is_good]
     typer.echo(
-        f"{matrix.killed} of {len(bad)} known-bad implementations caught, {len(entries) - len(bad)} good ones tried, "
-        f"{len(results)} cases over {len(requirements)} requirements, {len(matrix.faults)} faults of the suite."
+        f"{matrix.killed} of {len(bad)} known-bad implementations caught, {len(matrix.untried)} not tried, "
+        f"{len(entries) - len(bad)} good ones tried, {len(results)} cases over {len(requirements)} requirements, "
+        f"{len(matrix.faults)} faults of the suite."
     )
     typer.echo(f"The matrix as a picture: {Path(out) / PAGE}")
-    raise typer.Exit(1 if matrix.faults else 0)
+    if matrix.faults:
+        raise typer.Exit(ExitCode.UNEXPECTED)
+    raise typer.Exit(ExitCode.NOT_AVAILABLE if matrix.not_available else ExitCode.OK)
 
 
 def _batches(entries: Iterable[kill_matrix.Entry], requirements: Sequence[catalogue.Requirement]) -> Iterator[Batch]:

@@ -2,7 +2,8 @@
 
 Rules: a known-bad is caught by every requirement that it declares in `killed_by`, with the evidence that it declares;
 nothing fires that is not in `killed_by` or `may_fire`; a good implementation is accused of nothing; and every MUST is
-declared and met by at least one known-bad.
+declared and met by at least one known-bad. What can't be judged on this machine is no fault and no success either: it
+is listed, and counts as not tried.
 """
 
 from __future__ import annotations
@@ -51,17 +52,29 @@ class Entry:
 
 @dataclass
 class Matrix:
-    """What fired for each implementation, and what is wrong with that."""
+    """What fired for each implementation, and what is wrong with that.
+
+    `unavailable` are the requirements that could be judged in no case of an implementation, `tried` the others that it
+    has results of.
+    """
 
     entries: Sequence[Entry]
     fired: Mapping[str, Mapping[str, str]]
     tried: Mapping[str, frozenset[str]]
+    unavailable: Mapping[str, frozenset[str]]
     faults: list[str] = field(default_factory=list)
     undecided: list[str] = field(default_factory=list)
+    not_available: list[str] = field(default_factory=list)
+
+    @property
+    def untried(self) -> frozenset[str]:
+        """The ids of the known-bads that nothing could catch here: all that has to can't be judged."""
+        return frozenset(e.id for e in self.entries if not e.is_good and self.unavailable[e.id].issuperset(e.killed_by))
 
     @property
     def killed(self) -> int:
-        return sum(bool(self.fired.get(entry.id)) for entry in self.entries if not entry.is_good)
+        bad = [entry.id for entry in self.entries if not entry.is_good]
+        return sum(bool(self.fired[name]) and name not in self.untried for name in bad)
 
 
 def load(path: Path = LIST) -> list[Entry]:
@@ -90,17 +103,24 @@ def evaluate(entries: Sequence[Entry], results: Iterable[Mapping[str, Any]]) -> 
     for result in results:
         by_implementation.setdefault(result["implementation"], []).append(result)
     mine_of = {entry.id: by_implementation.get(entry.id, []) for entry in entries}
+    tried = {
+        name: frozenset(r["requirement"] for r in mine if r["verdict"] != Verdict.NOT_AVAILABLE.value)
+        for name, mine in mine_of.items()
+    }
     matrix = Matrix(
         entries,
         fired={name: _fired(mine) for name, mine in mine_of.items()},
-        tried={name: frozenset(result["requirement"] for result in mine) for name, mine in mine_of.items()},
+        tried=tried,
+        unavailable={name: frozenset(r["requirement"] for r in mine) - tried[name] for name, mine in mine_of.items()},
     )
     for entry in entries:
         mine = mine_of[entry.id]
-        matrix.faults += _faults(entry, mine, matrix.fired[entry.id])
+        matrix.faults += _faults(entry, mine, matrix.fired[entry.id], matrix.unavailable[entry.id])
         matrix.undecided += [
             f"{result['item']}: {result['found']}" for result in mine if result["verdict"] == Verdict.INCONCLUSIVE.value
         ]
+        missing = {r["requirement"]: r["found"] for r in mine if r["verdict"] == Verdict.NOT_AVAILABLE.value}
+        matrix.not_available += [f"{entry.id}: {requirement}: {found}" for requirement, found in missing.items()]
     return matrix
 
 
@@ -113,22 +133,25 @@ def _fired(results: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return fired
 
 
-def _faults(entry: Entry, results: Sequence[Mapping[str, Any]], fired: Mapping[str, str]) -> list[str]:
+def _faults(
+    entry: Entry, results: Sequence[Mapping[str, Any]], fired: Mapping[str, str], unavailable: frozenset[str]
+) -> list[str]:
     faults = []
     if not results:
         faults.append(f"{entry.id}: nothing was run for it")
     for result in results:
-        if Verdict(result["verdict"]) in (Verdict.SUITE_ERROR, Verdict.NOT_AVAILABLE):
+        if Verdict(result["verdict"]) is Verdict.SUITE_ERROR:
             faults.append(f"{entry.id}: {result['item']} is {result['verdict']}: {result['found']}")
     for requirement in entry.killed_by:
-        if requirement not in fired:
+        if requirement not in fired and requirement not in unavailable:
             faults.append(f"{entry.id}: {requirement} did not catch it")
     for requirement, verdict in fired.items():
         if requirement not in (*entry.killed_by, *entry.may_fire):
             example = next(r for r in results if r["requirement"] == requirement and r["verdict"] == verdict)
             who = "accused" if entry.is_good else "fired undeclared"
             faults.append(f"{entry.id}: {requirement} {who} ({verdict}): {example['item']}: {example['found']}")
-    if entry.evidence and not any(_shows(entry, result) for result in results):
+    judged = not unavailable.intersection(entry.killed_by)
+    if entry.evidence and judged and not any(_shows(entry, result) for result in results):
         faults.append(f"{entry.id}: no failure of {', '.join(entry.killed_by)} says {entry.evidence!r}")
     return faults
 
@@ -139,14 +162,19 @@ def _shows(entry: Entry, result: Mapping[str, Any]) -> bool:
 
 
 def uncovered(matrix: Matrix, requirements: Iterable[catalogue.Requirement]) -> list[str]:
-    """The MUSTs among the requirements, of the roles that were tried, that catch no known-bad."""
+    """The MUSTs among the requirements, of the roles that were tried, that can be judged and catch no known-bad."""
     bad = [entry for entry in matrix.entries if not entry.is_good]
-    caught = {identifier for entry in bad for identifier in entry.killed_by if identifier in matrix.fired[entry.id]}
+    accounted_for = {
+        identifier
+        for entry in bad
+        for identifier in entry.killed_by
+        if identifier in matrix.fired[entry.id] or identifier in matrix.unavailable[entry.id]
+    }
     roles = {entry.role for entry in matrix.entries}
     return [
         f"{requirement.id}: no known-bad is caught by it"
         for requirement in requirements
-        if requirement.level == "MUST" and requirement.role in roles and requirement.id not in caught
+        if requirement.level == "MUST" and requirement.role in roles and requirement.id not in accounted_for
     ]
 
 
@@ -164,15 +192,17 @@ def document(matrix: Matrix, requirements: Iterable[catalogue.Requirement]) -> d
                 "id": entry.id,
                 "role": entry.role,
                 "mistake": entry.mistake,
-                "killed_by": list(entry.killed_by),
+                "killed_by": [name for name in entry.killed_by if name not in matrix.unavailable[entry.id]],
                 "may_fire": list(entry.may_fire),
                 "tried": [r.id for r in known if r.id in matrix.tried[entry.id]],
+                "unavailable": [r.id for r in known if r.id in matrix.unavailable[entry.id]],
                 "fired": matrix.fired[entry.id],
             }
             for entry in matrix.entries
         ],
         "faults": matrix.faults,
         "undecided": matrix.undecided,
+        "not_available": matrix.not_available,
     }
 
 
@@ -184,6 +214,7 @@ def table(matrix: Matrix) -> str:
         fired = matrix.fired[entry.id]
         killing = [r for r in entry.killed_by if r in fired]
         others = [r for r in fired if r not in entry.killed_by]
-        text = " ".join(killing) + (f" ({' '.join(others)})" if others else "")
+        caught = "NOT TRIED" if entry.id in matrix.untried else " ".join(killing)
+        text = caught + (f" ({' '.join(others)})" if others else "")
         lines.append(f"{entry.id:<{width}}  {text or ('accused of nothing' if entry.is_good else 'NOT CAUGHT')}")
     return "\n".join(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,9 @@ def host_command(library: Path, name: str | None = None) -> list[str]:
 class Offence:
     """Something that real-time code must not do: its kind, the function called, how often, and in which call first.
 
-    Call 0 is reset; the blocks are calls 1, 2 and so on. `stack` is where the first came from, the innermost first:
-    "libthing.so(thing_run+0x1f)", or "libthing.so+0x4a1f", which `addr2line -e libthing.so` takes.
+    Call 0 is reset, the blocks are calls 1, 2 and so on, and reset again is the last. `stack` is where the first came
+    from, the innermost first: "libthing.so(thing_run+0x1f)", or "libthing.so+0x4a1f", which `addr2line -e libthing.so`
+    takes.
     """
 
     kind: str
@@ -60,8 +61,8 @@ class Watched:
 
     outputs: np.ndarray
     offences: tuple[Offence, ...]
-    system_calls_unseen: str = ""
-    """Why system calls can't be seen on this machine."""
+    unseen: Mapping[str, str] = field(default_factory=dict)
+    """Why offences of a kind can't be seen on this machine, by kind."""
 
 
 @dataclass(frozen=True)
@@ -144,12 +145,15 @@ class MeasuringSession(RemoteSession):
         self._measure("plain_memory", {}, None)
 
     def watch(self, model: RemoteModel, frames: np.ndarray, block: int, *, timeout: float | None = None) -> Watched:
-        """Run frames `[T, in]` in blocks under the detectors of all that loader.h forbids on the audio thread."""
+        """Run frames `[T, in]` in blocks under the detectors of all that loader.h forbids on the audio thread.
+
+        Where only seccomp can trap system calls, all that the process does afterwards is unload and quit.
+        """
         values = {"model": model.model_id, "frames": wire.array_to_wire(frames), "block": block}
         reply = self._measure("watch", values, timeout)
         offences = (Offence(**{**offence, "stack": tuple(offence["stack"])}) for offence in reply["offences"])
         outputs = self._client.array("watch", reply["outputs"])
-        return Watched(outputs, tuple(offences), reply["system_calls_unseen"])
+        return Watched(outputs, tuple(offences), reply["unseen"])
 
     def process_together(
         self, parts: Sequence[tuple[RemoteModel, np.ndarray]], block: int, passes: int, *, timeout: float | None = None

@@ -10,7 +10,7 @@ import queue
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,19 @@ class Ended(Exception):
 
 
 class Host:
-    """One rtc-host process, and the thread that reads its replies. `running` leaves none behind."""
+    """One rtc-host process, and the thread that reads its replies. `running` leaves none behind.
 
-    def __init__(self, library: Path, loader: str | None) -> None:
-        command = [FOLDER / "rtc-host", "--library", library, *(["--loader", loader] if loader else [])]
+    `enter` is called in the new process before it becomes rtc-host.
+    """
+
+    def __init__(self, library: Path, loader: str | None, enter: Callable[[], None] | None = None) -> None:
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            [FOLDER / "rtc-host", "--library", library, *(["--loader", loader] if loader else [])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            preexec_fn=enter,  # noqa: PLW1509 - it makes system calls and nothing else
         )
         self._replies: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -95,8 +102,10 @@ class Host:
 
 
 @contextlib.contextmanager
-def running(library: Path, loader: str | None = "good-native") -> Iterator[Host]:
-    host = Host(library, loader)
+def running(
+    library: Path, loader: str | None = "good-native", enter: Callable[[], None] | None = None
+) -> Iterator[Host]:
+    host = Host(library, loader, enter)
     try:
         yield host
     finally:
@@ -169,8 +178,11 @@ def written(path: Path, file: dict[str, Any] | str) -> Path:
     return path
 
 
-def compiled(source: str | Path, folder: Path) -> Path:
-    """A shared library made of loader.h and one source, a path or a name here. Skips where there is no compiler."""
+def compiled(source: str | Path, folder: Path, *more: str) -> Path:
+    """A shared library made of loader.h and one source, a path or a name here, with more options of the compiler.
+
+    Skips where there is no compiler.
+    """
     is_c = Path(source).suffix == ".c"
     compiler = shutil.which("cc" if is_c else "c++")
     if compiler is None:
@@ -178,5 +190,5 @@ def compiled(source: str | Path, folder: Path) -> Path:
     library = folder / f"lib{Path(source).stem}.so"
     options = ["-std=c99", "-pedantic"] if is_c else ["-std=c++17"]
     options += ["-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden", f"-I{INCLUDE}"]
-    subprocess.run([compiler, *options, Path(__file__).parent / source, "-o", library], check=True)
+    subprocess.run([compiler, *options, Path(__file__).parent / source, *more, "-o", library], check=True)
     return library

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -240,6 +241,8 @@ class TestEnvironment:
         assert self.changes("good-native", path) == {}
 
     def test_changes_are_seen(self, path: Path) -> None:
-        """A floating-point mode left on, and another locale."""
+        """A floating-point mode left on, another locale, another folder, and a signal that is ignored."""
         assert list(self.changes("run-leaks-fpenv", path)) == ["fpenv"]
         assert self.changes("run-changes-locale", path) == {"locale": ("C", "C.UTF-8")}
+        assert self.changes("run-changes-folder", path) == {"cwd": (str(Path.cwd()), "/")}
+        assert self.changes("run-handles-signal", path) == {"signals": ([], [signal.SIGFPE])}

@@ -69,6 +69,46 @@ def test_what_does_not_go_as_declared_is_a_fault(judged):
     assert judged.undecided == ["RUN-BLOCKS[run-late-lstm]: "]
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "faults", "untried", "killed"),
+    [
+        ({"NUM-ORACLE": "NOT AVAILABLE", "RUN-RESET": "FAIL"}, [], [], 1),
+        ({"NUM-ORACLE": "NOT AVAILABLE", "RUN-RESET": "NOT AVAILABLE", "RUN-BLOCKS": "FAIL"}, [], ["late"], 0),
+        ({"NUM-ORACLE": "NOT AVAILABLE", "RUN-RESET": "PASS"}, ["late: RUN-RESET did not catch it"], [], 0),
+        ({"NUM-ORACLE": "NOT AVAILABLE"}, ["late: RUN-RESET did not catch it"], [], 0),
+    ],
+)
+def test_what_cannot_be_judged_here_is_no_fault_and_no_catch(verdicts, faults, untried, killed):
+    """A requirement that is NOT AVAILABLE can't catch what it has to; one that is judged has to, all the same."""
+    late = Entry("late", "loader", CONNECTIONS, "late", ("NUM-ORACLE", "RUN-RESET"), ("RUN-BLOCKS",), "one frame")
+    results = [
+        result(requirement, "late", case, verdict, found="one frame" if verdict == "FAIL" else "no detector")
+        for requirement, verdict in verdicts.items()
+        for case in ("lstm", "gru")
+    ]
+    judged = matrix.evaluate([late], results)
+    assert (judged.faults, sorted(judged.untried), judged.killed) == (faults, untried, killed)
+    lacking = [requirement for requirement, verdict in verdicts.items() if verdict == "NOT AVAILABLE"]
+    assert judged.not_available == [f"late: {requirement}: no detector" for requirement in lacking]
+    assert ("NOT TRIED" in matrix.table(judged)) == bool(untried)
+    known = catalogue.load()
+    not_judged = {known[name] for name in lacking}
+    assert not set(matrix.uncovered(judged, not_judged))
+    data = matrix.document(judged, known.values())
+    jsonschema_rs.Draft202012Validator(SCHEMA).validate(data)
+    assert set(data["implementations"][0]["unavailable"]) == set(lacking)
+    assert "missed" not in {kill_matrix.cell(name, data["implementations"][0])[0] for name in lacking}
+
+
+def test_one_case_that_can_be_judged_is_enough_to_have_to_catch():
+    """A requirement that is NOT AVAILABLE in some cases only has no excuse."""
+    late = Entry("late", "loader", CONNECTIONS, "late", ("NUM-ORACLE",))
+    results = [result("NUM-ORACLE", "late", *of) for of in (("lstm", "NOT AVAILABLE"), ("gru", "PASS"))]
+    judged = matrix.evaluate([late], results)
+    assert judged.faults == ["late: NUM-ORACLE did not catch it"]
+    assert matrix.uncovered(judged, [catalogue.load()["NUM-ORACLE"]]) == ["NUM-ORACLE: no known-bad is caught by it"]
+
+
 def test_the_data_keep_their_published_form(document):
     """The schema is one, and the data are of it; what was tried and fired is all there."""
     jsonschema_rs.meta.validate(SCHEMA)

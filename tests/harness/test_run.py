@@ -199,6 +199,25 @@ def test_what_cannot_be_had_is_not_available(rtconform, tmp_path):
     assert "RTNEURAL_DIR" in run.stdout
 
 
+def test_a_detector_that_cannot_work_makes_its_requirement_not_available(rtconform, tmp_path):
+    """Exit code 3 and the reason, from a run and from the self-test; what the other detectors see is judged."""
+    run = rtconform(
+        *("run", "--loader", GOOD, "--models", SMALL / "lstm.json", "--class", "realtime"),
+        RTCONFORM_SYSCALL_TRAP="none",
+    )
+    assert run.returncode == 3, run.stdout + run.stderr
+    verdicts = results(tmp_path)
+    assert verdicts.pop("RT-NO-SYSTEM-CALL[good-native-lstm]") == "NOT AVAILABLE"
+    assert (len(verdicts), set(verdicts.values())) == (5, {"PASS"})
+    assert "RTCONFORM_SYSCALL_TRAP is none" in run.stdout
+
+    known_bads = ("--only", "rt-raw-syscall", "--only", "rt-lock")
+    selftest = rtconform("selftest", "--jobs", "1", *known_bads, RTCONFORM_SYSCALL_TRAP="none")
+    assert selftest.returncode == 3, selftest.stdout + selftest.stderr
+    assert re.search(r"^rt-raw-syscall +NOT TRIED$", selftest.stdout, re.MULTILINE)
+    assert "1 of 2 known-bad implementations caught, 1 not tried" in selftest.stdout
+
+
 def test_declaring_nothing_is_no_success(rtconform, tmp_path):
     """A loader without layer types has everything skipped, and conforms to nothing."""
     (tmp_path / "shy.py").write_text(

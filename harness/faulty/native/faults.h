@@ -34,6 +34,8 @@
     X(static_scratch,       "run-static-scratch")        \
     X(leaks_fpenv,          "run-leaks-fpenv")           \
     X(changes_locale,       "run-changes-locale")        \
+    X(changes_folder,       "run-changes-folder")        \
+    X(handles_signal,       "run-handles-signal")        \
     X(state_shared,         "run-state-shared")          \
     X(reset_incomplete,     "run-reset-incomplete")      \
     X(state_per_block,      "run-state-per-block")       \
@@ -46,11 +48,13 @@
     X(dilation_off_by_one,  "run-dilation-off-by-one")   \
     X(alloc_first_block,    "rt-alloc-first-block")      \
     X(alloc_each_block,     "rt-alloc-each-block")       \
+    X(alloc_in_reset,       "rt-alloc-in-reset")         \
     X(allocs_for_thread,    "rt-tls-first-touch")        \
     X(throws,               "rt-throw")                  \
     X(locks,                "rt-lock")                   \
     X(prints_to_stderr,     "rt-printf")                 \
     X(sleeps,               "rt-sleep")                  \
+    X(opens_library,        "rt-dlopen")                 \
     X(enters_kernel,        "rt-raw-syscall")            \
     X(touches_fresh_memory, "rt-page-fault")             \
     X(sleeps_12ms,          "lat-sleeps-12ms")           \

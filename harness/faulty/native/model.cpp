@@ -41,9 +41,9 @@ void rtc_model::prepare(std::uint32_t max_frames) {
 void rtc_model::reset() {
     for (auto& layer : layers_) layer->reset();
     std::fill(previous_.begin(), previous_.end(), 0.0f);
-    effects.reset();
     frames_since_reset_ = 0;
     silent_frames_ = 0;
+    effects.in_reset();
 }
 
 void rtc_model::process(const float* in, float* out, std::uint32_t frames) {

@@ -1,5 +1,6 @@
 #include "side_effects.h"
 
+#include <dlfcn.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <cfenv>
 #include <chrono>
 #include <clocale>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -80,6 +82,8 @@ void before_load(Fault fault) {
     while (fault == Fault::hangs) pause();
     if (fault == Fault::calls_exit) std::exit(0);
     if (fault == Fault::changes_locale) std::setlocale(LC_ALL, "C.UTF-8");
+    if (fault == Fault::changes_folder && chdir("/") != 0) throw std::runtime_error("the root can't be entered");
+    if (fault == Fault::handles_signal) std::signal(SIGFPE, SIG_IGN);
     if (fault == Fault::leaks) {
         // Through a volatile, or the compiler sees that nobody wants the memory and takes none.
         void* volatile lost = std::malloc(leaked_bytes);
@@ -100,8 +104,6 @@ SideEffects::~SideEffects() {
     if (fresh_ != nullptr) munmap(const_cast<char*>(fresh_), fresh_bytes);
     if (mapping_ != nullptr) munmap(mapping_, six_mb);
 }
-
-void SideEffects::reset() { was_reset_ = true; }
 
 void SideEffects::after_load(Json file) {
     if (fault_ == Fault::keeps_json) file_ = std::make_unique<Json>(std::move(file));
@@ -130,6 +132,9 @@ const float* SideEffects::before_block(const float* in, std::size_t frames, std:
         case Fault::prints_to_stderr: std::fprintf(stderr, "processing %zu frames\n", frames); break;
         case Fault::locks: { const std::lock_guard<std::mutex> lock(mutex); } break;
         case Fault::sleeps: std::this_thread::sleep_for(50us); break;
+        case Fault::opens_library:
+            if (void* const library = dlopen("libm.so.6", RTLD_NOW)) dlclose(library);
+            break;
         case Fault::enters_kernel: raw_getppid(); break;
         case Fault::touches_fresh_memory: fresh_[frames_ / 8 * page % fresh_bytes] = 1; break;
         case Fault::sleeps_12ms: std::this_thread::sleep_for(12ms); break;
@@ -190,6 +195,12 @@ void SideEffects::after_block(float* out, std::size_t frames, std::size_t floats
     calls_in_quick_succession_ = now - last_call_ns_ < quick_ns ? calls_in_quick_succession_ + 1 : 1;
     last_call_ns_ = now;
     if (calls_in_quick_succession_ > honest_calls) std::fill_n(out, floats, 0.0f);
+}
+
+void SideEffects::in_reset() {
+    was_reset_ = true;
+    // A fresh buffer in place of one that was written to.
+    if (fault_ == Fault::alloc_in_reset && frames_ != 0) made_in_each_block_ = std::vector<float>(frames_);
 }
 
 }  // namespace rtc_faulty

@@ -15,7 +15,7 @@ namespace rtc_faulty {
 // At the start of each load.
 void before_load(Fault fault);
 
-// Once per model, and around each block that it processes.
+// Once per model, around each block that it processes, and in reset.
 class SideEffects {
 public:
     explicit SideEffects(Fault fault);
@@ -29,7 +29,7 @@ public:
     // Returns the input frames to use.
     const float* before_block(const float* in, std::size_t frames, std::size_t input_size);
     void after_block(float* out, std::size_t frames, std::size_t floats);
-    void reset();
+    void in_reset();
 
 private:
     const Fault fault_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "../abi/errors.h"
+#include "../probe/watch.h"
 #include "guarded_buffer.h"
 
 namespace rtc::host {
@@ -101,6 +102,9 @@ Json Session::perform(const std::string& op, const Json& request) {
     std::vector<const char*> fields = known->fields;
     fields.insert(fields.end(), {"seq", "op"});
     only_fields(request, place(request), fields);
+    if (probe::is_trapped_for_good() && op != "unload" && op != "quit")
+        throw BadRequest("After a watch by seccomp, whose trap is never lifted, a process can only unload and quit. "
+                         "Start another one.");
     if (opening_failure_ && op != "quit") std::rethrow_exception(opening_failure_);
     return (this->*known->perform)(request);
 }

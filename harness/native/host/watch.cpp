@@ -61,9 +61,17 @@ Json offences_to_json() {
     return list;
 }
 
+Json unseen_to_json(const probe::Detectors& detectors) {
+    Json unseen = Json::object();
+    for (const auto kind : {probe::Kind::syscall, probe::Kind::page_fault})
+        if (const char* const why = detectors.unseen(kind)) unseen[probe::name(kind)] = why;
+    return unseen;
+}
+
 }  // namespace
 
-// Call number 0 is reset(); the blocks are calls 1, 2, and so on.
+// Call number 0 is reset(), the blocks are calls 1, 2, and so on, and the last is reset() again: only then has it
+// something to forget.
 Json Session::watch(const Json& request) {
     const std::string where = "the request \"watch\"";
     Model& model = this->model(request, where);
@@ -74,7 +82,6 @@ Json Session::watch(const Json& request) {
     in.make_read_only();
 
     const probe::Detectors detectors;
-    probe::clear_offences();
     probe::touch_what_hosts_touch();
     {
         const probe::Watched watched(0);
@@ -86,10 +93,15 @@ Json Session::watch(const Json& request) {
         const probe::Watched watched(call);
         model.process(in.data() + frame * frames.channels, out.data() + frame * model.output_size(), count);
     }
+    {
+        const probe::Watched watched(call);
+        model.reset();
+    }
     if (!out.front_untouched()) throw ContractBreach("process() wrote in front of its output frames.");
     return {{"outputs", array_to_json(out.data(), frames.frames, model.output_size())},
             {"offences", offences_to_json()},
-            {"system_calls_unseen", detectors.system_calls_unseen()}};
+            {"unseen", unseen_to_json(detectors)},
+            {"system_call_trap", detectors.system_call_trap()}};
 }
 
 Json Session::plain_memory(const Json&) {

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cstring>
 
+#include "watch.h"
+
 // Interposers are linked into the program itself, whose symbols come first in the look-up of every library.
 #define RTC_INTERPOSE extern "C" __attribute__((visibility("default")))
 
@@ -25,20 +27,36 @@ inline void* newest(const char* name) noexcept {
 template <typename Function>
 class Next {
 public:
-    explicit constexpr Next(const char* name) : name_(name) {}
+    explicit constexpr Next(const char* name, void* (*find)(const char* name) noexcept = newest)
+        : name_(name), find_(find) {}
 
     Function* get() noexcept {
         void* found = found_.load(std::memory_order_relaxed);
         if (found == nullptr) {
-            found = newest(name_);
+            found = find_(name_);
             found_.store(found, std::memory_order_relaxed);
         }
         return reinterpret_cast<Function*>(found);
     }
 
+    // The same, with the call noted before.
+    Function* noted(Kind kind, const char* function) noexcept {
+        const Note note(kind, function);
+        return get();
+    }
+
 private:
     const char* name_;
+    void* (*find_)(const char* name) noexcept;
     std::atomic<void*> found_{nullptr};
 };
 
 }  // namespace rtc::probe
+
+// A function with a fixed list of parameters, passed on unchanged.
+#define RTC_PASS_ON(kind, result, name, parameters, arguments)           \
+    RTC_INTERPOSE result name parameters {                               \
+        static ::rtc::probe::Next<result parameters> next(#name);        \
+        const ::rtc::probe::Note note(::rtc::probe::Kind::kind, #name);  \
+        return next.get() arguments;                                     \
+    }

@@ -96,6 +96,20 @@ RTC_INTERPOSE void* valloc(size_t bytes) {
     return block;
 }
 
+RTC_INTERPOSE void* pvalloc(size_t bytes) {
+    const Note note(Kind::malloc, "pvalloc");
+    const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    void* block = bytes > SIZE_MAX - page ? nullptr : __libc_memalign(page, (bytes + page - 1) / page * page);
+    ledger::allocated(block, RTC_CALLER);
+    return block;
+}
+
+RTC_INTERPOSE int malloc_trim(size_t pad) {
+    static Next<int(size_t)> next("malloc_trim");
+    const Note note(Kind::free, "malloc_trim");
+    return next.get()(pad);
+}
+
 RTC_INTERPOSE void* mmap(void* wish, size_t bytes, int protection, int flags, int file, off_t offset) {
     const Note note(Kind::mmap, "mmap");
     const long result = syscall(SYS_mmap, wish, bytes, protection, flags, file, offset);

@@ -20,7 +20,8 @@ namespace rtc::probe::syscalls {
     X(gettid) X(getuid) X(getrusage) X(times) X(gettimeofday) X(clock_gettime) X(time) X(getrandom) X(sysinfo)       \
     X(sched_getaffinity) X(sched_setaffinity) X(sched_setscheduler) X(setpriority) X(rt_sigaction)                   \
     X(rt_sigprocmask) X(sigaltstack) X(rt_sigreturn) X(kill) X(tgkill) X(prctl) X(arch_prctl) X(prlimit64)           \
-    X(membarrier) X(rseq) X(getcpu) X(uname) X(getcwd)
+    X(membarrier) X(rseq) X(getcpu) X(uname) X(getcwd) X(epoll_create1) X(epoll_ctl) X(eventfd2) X(timerfd_create)    \
+    X(timerfd_settime) X(memfd_create)
 // clang-format on
 
 void name(long number, char* text, std::size_t room) noexcept {

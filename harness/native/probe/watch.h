@@ -6,7 +6,7 @@
 
 namespace rtc::probe {
 
-enum class Kind { malloc, free, mmap, lock, sleep, io, thread, syscall, throws, page_fault };
+enum class Kind { malloc, free, mmap, lock, sleep, io, thread, library, syscall, throws, page_fault };
 
 const char* name(Kind kind) noexcept;
 
@@ -24,7 +24,7 @@ struct Offence {
 };
 
 // More than there are interposed functions.
-constexpr std::size_t max_offences = 96;
+constexpr std::size_t max_offences = 192;
 
 // On the stack of the thread that is watched: sets up what the process has to have for it, and takes it away again.
 class Detectors {
@@ -34,14 +34,19 @@ public:
     Detectors(const Detectors&) = delete;
     Detectors& operator=(const Detectors&) = delete;
 
-    // Why system calls can't be seen here; empty if they can.
-    const char* system_calls_unseen() const { return unseen_ == nullptr ? "" : unseen_; }
+    // Why offences of a kind can't be seen here; nullptr if they can.
+    const char* unseen(Kind kind) const noexcept;
+
+    // How system calls are trapped: "dispatch", or for the rest of the process "seccomp", or "none" if they aren't.
+    const char* system_call_trap() const noexcept;
 
 private:
-    const char* unseen_;
+    const char* system_calls_unseen_;
+    bool sees_page_faults_;
 };
 
-void clear_offences() noexcept;
+// Whether a watch has left this thread with its system calls trapped until the process ends.
+bool is_trapped_for_good() noexcept;
 
 // Noted so far, in the order in which they were seen first. At most `room` are written; returns how many.
 std::size_t offences(Offence* out, std::size_t room) noexcept;
