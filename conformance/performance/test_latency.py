@@ -2,15 +2,14 @@
 
 import pytest
 
-from rtconform.harness import signals
 from rtconform.harness.judging import Inconclusive, check
 from rtconform.harness.measure import block_costs, deadline
+from rtconform.harness.measure.first_steps import first_steps
 from rtconform.harness.measure.step import step_of
 from rtconform.harness.measure.timed_run import CHUNK, WARM, cold, joined, timed_run
 from rtconform.harness.verdicts import Verdict
 
 PROCESSES = 3
-FIRST_FRAMES = 8
 WHAT_NEXT = "run it when the machine is idle"
 RAISE_PRIORITY = ", or allow it real-time priority (docs/PERFORMANCE.md)"
 
@@ -51,21 +50,13 @@ def test_steps_end_within_the_deadline_when_others_run_in_between(judge_steps):
 @pytest.mark.requirement("LAT-FIRST")
 @pytest.mark.models("five")
 def test_the_first_step_ends_within_the_deadline(loader, model_set, rtc_config, measure):
-    """After load and after reset, each in two of three fresh processes."""
-    step, deadline_ms = step_of(model_set), rtc_config.deadline_ms
-    firsts = {"load": [], "reset": []}
-    for process in range(PROCESSES):
-        audio = signals.noise(FIRST_FRAMES, step.width, seed=rtc_config.seed + process)
-        with loader.open() as session:
-            models = {name: session.load(case.path, max_frames=1) for name, case in step.models.items()}
-            firsts["load"].append(session.measure_latency(models, step.flow, audio))
-            for model in models.values():
-                model.reset()
-            firsts["reset"].append(session.measure_latency(models, step.flow, audio))
-    times = {f"after_{event}_ns": [one.wall_ns[0] for one in runs] for event, runs in firsts.items()}
+    """After load, after reset and after a pause, each in two of three fresh processes."""
+    deadline_ms = rtc_config.deadline_ms
+    runs = [first_steps(loader, step_of(model_set), rtc_config.seed + process) for process in range(PROCESSES)]
+    times = {f"after_{event}_ns": [run[event].wall_ns[0] for run in runs] for event in runs[0]}
     measure("first_step", deadline_ms=deadline_ms, **times)
-    for event, runs in firsts.items():
-        judged = deadline.Judgement.of(joined(one.samples(steps=1) for one in runs), deadline_ms)
+    for event in runs[0]:
+        judged = deadline.Judgement.of(joined(run[event].samples(steps=1) for run in runs), deadline_ms)
         what = f"the first step after {event} missed {deadline_ms:g} ms in {judged.misses} of {PROCESSES} processes"
         check(judged.misses - judged.excused < 2, what, **times)
         if judged.misses > 1:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import wire
-from .errors import NotAvailable
+from .errors import NotAvailable, ProtocolViolation
 from .remote import RemoteLoader, RemoteModel, RemoteSession
 
 MEASURE = "measure"
@@ -197,6 +197,12 @@ class MeasuringSession(RemoteSession):
         reply = self._measure("measure_latency", values, timeout)
         samples = {name: np.array(reply[name], np.float64).astype(np.int64) for name in SAMPLES}
         outputs = {name: self._client.array("measure_latency", array) for name, array in reply["outputs"].items()}
+        steps = {len(taken) for name, taken in samples.items() if name != "wake_ns"}
+        shapes = {name: array.shape for name, array in outputs.items()}
+        sizes = {name: (len(audio), model.output_size) for name, model in models.items()}
+        self._demand(steps == {len(audio) - warmup}, "measure_latency", f"{len(audio) - warmup} of each sample", steps)
+        self._demand(control_ns == 0 or len(samples["wake_ns"]), "measure_latency", "times of wake-ups", "none")
+        self._demand(shapes == sizes, "measure_latency", f"outputs of shape {sizes}", shapes)
         return Latency(**samples, priority=reply["priority"], outputs=outputs)
 
     def measure_blocks(
@@ -206,7 +212,17 @@ class MeasuringSession(RemoteSession):
         values = {"model": model.model_id, "frames": wire.array_to_wire(frames), "block": block}
         reply = self._measure("measure_blocks", values, timeout)
         wall, cpu = (np.array(reply[name], np.float64) for name in ("wall_ns", "cpu_ns"))
-        return Blocks(wall, cpu, self._client.array("measure_blocks", reply["outputs"]))
+        outputs = self._client.array("measure_blocks", reply["outputs"])
+        blocks, shape = -(-len(frames) // block), (len(frames), model.output_size)
+        lengths = {len(wall), len(cpu)}
+        self._demand(lengths == {blocks}, "measure_blocks", f"{blocks} of each sample", lengths)
+        self._demand(outputs.shape == shape, "measure_blocks", f"outputs of shape {shape}", outputs.shape)
+        return Blocks(wall, cpu, outputs)
+
+    def _demand(self, holds: object, op: str, expected: str, found: object) -> None:
+        """Raises ProtocolViolation unless it holds: what a schema can't say of a reply."""
+        if not holds:
+            raise ProtocolViolation(who=self._client.who, op=op, expected=expected, found=str(found))
 
     def measure_memory(
         self, paths: Sequence[str | Path], *, cycles: int | None = None, timeout: float | None = None

@@ -41,8 +41,7 @@ class Judgement:
         """From the arrays of `Latency`, one entry per step."""
         deadline_ns = deadline_ms * 1e6
         late = samples["wall_ns"] > deadline_ns
-        ran = samples["cpu_ns"] - samples["stolen_ns"]
-        excused = late & (samples["waits"] == 0) & (ran <= deadline_ns)
+        excused = late & (samples["waits"] == 0) & (samples["cpu_ns"] <= deadline_ns)
         steps, misses = len(late), int(late.sum())
         control = int((samples["control_ns"] > deadline_ns).sum())
         decided = miss_rate.verdict(misses, steps, int(excused.sum()), control)

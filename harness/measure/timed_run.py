@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import expected, signals
-from ..five_models import AUDIO
-from ..implementations.host import SAMPLES, Latency
-from ..judging import RequirementFailed, check_outputs, check_same_bits
+from .. import signals
+from ..implementations.host import MEASURE_SECONDS, SAMPLES, Latency
+from ..judging import RequirementFailed, check_same_bits
 from .machine import largest_cache_bytes
-from .step import Step, gather
+from .step import Step
+from .step_outputs import check_by_oracle
 
 CHUNK = 64
 """Steps that a process takes before it is the other's turn."""
@@ -29,6 +29,8 @@ BURST = 32
 
 CALIBRATION = 10
 LONGEST_CONTROL_NS = 5_000_000
+LONGEST_FACTOR = 3
+"""A step is waited for so many times as long as is usual."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,10 @@ class _Process:
         between = {"others": self.others, "cache_bytes": self.conditions.cache_bytes}
         return self.session.measure_latency(self.models, self.step.flow, audio, **between, **how)
 
-    def burst(self, audio: np.ndarray, reset_every: int) -> Latency:
+    def burst(self, audio: np.ndarray, reset_every: int, timeout: float) -> Latency:
         """One step after the other, without a pause."""
-        return self.session.measure_latency(self.models, self.step.flow, audio, reset_every=reset_every)
+        how = {"reset_every": reset_every, "timeout": timeout}
+        return self.session.measure_latency(self.models, self.step.flow, audio, **how)
 
 
 @contextmanager
@@ -98,7 +101,7 @@ class TimedRun:
         self._processes = [_Process(stack, loader, step, conditions) for _ in range(2)]
         self._chunks: list[list[Latency]] = []
         first = [process.time(self._audio(-2, CALIBRATION)) for process in self._processes]
-        self._control_ns = int(min(np.median(first[0].wall_ns), LONGEST_CONTROL_NS))
+        self._usual_ns = int(np.median(first[0].wall_ns))
 
     def __len__(self) -> int:
         """The number of steps that are timed so far."""
@@ -111,7 +114,7 @@ class TimedRun:
 
     def _take_chunk(self) -> None:
         place = len(self._chunks)
-        how = {"warmup": WARM_UP, "control_ns": self._control_ns}
+        how = {"warmup": WARM_UP, "control_ns": min(self._usual_ns, LONGEST_CONTROL_NS)}
         if place % CHUNKS_PER_RESET == 0:
             how["reset_every"] = CHUNK + WARM_UP
         self._chunks.append([process.time(self._audio(place), **how) for process in self._processes])
@@ -161,15 +164,11 @@ class TimedRun:
                         check_same_bits(outputs, untimed[name], what)
 
     def _check_burst(self) -> None:
-        """Judges the frames behind the last reset, each model by itself, over what the earlier ones put out."""
+        """Judges the frames behind the last reset."""
         __tracebackhide__ = True
         audio = self._audio(-1, BURST * CHUNK)
-        outputs = self._processes[0].burst(audio, reset_every=CHUNK).outputs
-        values = {name: frames[-CHUNK:] for name, frames in {**outputs, AUDIO: audio}.items()}
-        for stage in self.step.flow:
-            name = stage["model"]
-            case, frames = self.step.models[name], gather(stage["inputs"], values)
-            budget = expected.budget_of(case, frames, self.loader.declaration.numeric_class, self.seed)
-            if not budget.chaotic:
-                what = f"{name} gave wrong outputs after {len(audio) - CHUNK} timed steps in a row"
-                check_outputs(budget.judge(values[name]), what)
+        seconds = MEASURE_SECONDS + 1e-9 * LONGEST_FACTOR * self._usual_ns * len(audio)
+        timed = self._processes[0].burst(audio, reset_every=CHUNK, timeout=seconds)
+        last = {name: frames[-CHUNK:] for name, frames in timed.outputs.items()}
+        when = f"after {len(audio) - CHUNK} timed steps in a row"
+        check_by_oracle(self.step, audio[-CHUNK:], last, self.loader.declaration.numeric_class, self.seed, when)

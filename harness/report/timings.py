@@ -67,11 +67,12 @@ class StepFigure:
 
 @dataclass(frozen=True)
 class FirstStepFigure:
-    """The slowest first step after load and after reset, in ms."""
+    """The slowest first step after load, after reset and after a pause, in ms."""
 
     implementation: str
     after_load: float
     after_reset: float
+    after_pause: float
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,9 @@ def steps(run: Run) -> list[StepFigure]:
 
 def first_steps(run: Run) -> list[FirstStepFigure]:
     """One figure per loader."""
+    events = ("after_load_ns", "after_reset_ns", "after_pause_ns")
     return [
-        FirstStepFigure(names(record)[0], *(max(record[key]) * NS_TO_MS for key in ("after_load_ns", "after_reset_ns")))
+        FirstStepFigure(names(record)[0], *(max(record[event]) * NS_TO_MS for event in events))
         for record in of_kind(run, "first_step")
     ]
 

@@ -199,7 +199,7 @@ def measurements() -> list[dict[str, Any]]:
             samples = _timed_steps(draw, median * factor, late=loader == "mine" and conditions == "warm")
             how = {"conditions": conditions, "priority": "real-time", "chunk": 64, "deadline_ms": 10.0}
             records.append(made("latency", "LAT-STEP", loader, **how, **samples))
-        firsts = {"after_load_ns": [median * 9] * 3, "after_reset_ns": [median * 2] * 3}
+        firsts = {f"after_{event}_ns": [median * 9] * 3 for event in ("load", "reset", "pause")}
         records.append(made("first_step", "LAT-FIRST", loader, **firsts, deadline_ms=10.0))
         costs = [
             {"block": block, "cpu_ns": median, "wall_ns": median, "ratio": 1.0}

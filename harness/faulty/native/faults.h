@@ -64,6 +64,7 @@
     X(unpacks_on_switch,    "lat-unpacks-on-switch")     \
     X(slow_first_block,     "lat-slow-first-block")      \
     X(slow_after_reset,     "lat-slow-after-reset")      \
+    X(slow_after_pause,     "lat-slow-after-pause")      \
     X(dear_blocks,          "lat-dear-blocks")           \
     X(keeps_6mb,            "mem-keeps-6mb")             \
     X(keeps_6mb_in_mmap,    "mem-in-mmap")               \

@@ -34,6 +34,7 @@ constexpr std::uint64_t frames_per_spike = 200;
 constexpr std::uint64_t honest_calls = 999;
 constexpr std::int64_t quick_ns = 50'000'000;
 constexpr std::int64_t slow_ns = 3'000'000;  // five models make a late step of it
+constexpr std::int64_t long_pause_ns = 60'000'000;
 constexpr std::size_t unpacked_models = 8;
 constexpr std::size_t dear_frames = 100;
 
@@ -155,6 +156,13 @@ const float* SideEffects::before_block(const float* in, std::size_t frames, std:
             if (was_reset_) spin(slow_ns);
             was_reset_ = false;
             break;
+        case Fault::slow_after_pause: {
+            // As a helper thread that spins for a while, and then has to be woken.
+            const std::int64_t now = now_ns();
+            if (last_call_ns_ != 0 && now - last_call_ns_ > long_pause_ns) spin(slow_ns);
+            last_call_ns_ = now_ns();
+            break;
+        }
         case Fault::dear_blocks: block_began_ns_ = now_ns(); break;
         case Fault::leaks_fpenv: flush_denormals(); break;
         case Fault::over_read: {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::int64_t nanoseconds_per_second = 1'000'000'000;
 constexpr std::int64_t period_ns = 1'000'000;
+constexpr std::size_t usual_wake_ups = 1 << 14;
 
 }  // namespace
 
@@ -31,8 +33,9 @@ RealTime::RealTime(int priority) noexcept {
 }
 
 RealTime::~RealTime() {
+    // With the flag, which nobody but root may take back: without it the whole call would be refused.
     const sched_param parameters{0};
-    if (granted_) pthread_setschedparam(pthread_self(), SCHED_OTHER, &parameters);
+    if (granted_) pthread_setschedparam(pthread_self(), SCHED_OTHER | SCHED_RESET_ON_FORK, &parameters);
 }
 
 Switches Switches::now() noexcept {
@@ -65,6 +68,7 @@ std::vector<std::int64_t> StolenTime::per_processor() const {
     const std::int64_t tick_ns = nanoseconds_per_second / sysconf(_SC_CLK_TCK);
     for (const char* line = text.data(); line != nullptr; line = std::strchr(line, '\n')) {
         if (*line == '\n') ++line;
+        if (std::strncmp(line, "cpu", 3) != 0 || !std::isdigit(line[3])) continue;  // "cpu " is the sum of all
         std::size_t processor = 0;
         std::int64_t ticks = 0;
         if (std::sscanf(line, "cpu%zu %*d %*d %*d %*d %*d %*d %*d %" SCNd64, &processor, &ticks) != 2) continue;
@@ -74,7 +78,10 @@ std::vector<std::int64_t> StolenTime::per_processor() const {
     return stolen;
 }
 
-WakeUps::WakeUps(std::size_t most) : thread_([this, most] { run(most); }) {}
+// Begins once the thread has its priority: without it, it would never run beside a real-time thread on its processor.
+WakeUps::WakeUps(std::size_t most) : thread_([this, most] { run(most); }) {
+    while (!started_) std::this_thread::yield();
+}
 
 WakeUps::~WakeUps() {
     if (thread_.joinable()) take();
@@ -87,10 +94,12 @@ std::vector<std::int64_t> WakeUps::take() {
 }
 
 void WakeUps::run(std::size_t most) {
-    late_.reserve(most);
+    late_.reserve(std::min(most, usual_wake_ups));
     const RealTime real_time(audio_priority + 1);  // above what is measured, or that would be what it waits for
+    started_ = true;
+    if (most == 0) return;
     std::int64_t due = nanoseconds(CLOCK_MONOTONIC);
-    while (!ended_ && late_.size() < most) {
+    do {
         due += period_ns;
         const timespec time{due / nanoseconds_per_second, due % nanoseconds_per_second};
         while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nullptr) != 0) {
@@ -98,7 +107,7 @@ void WakeUps::run(std::size_t most) {
         const std::int64_t now = nanoseconds(CLOCK_MONOTONIC);
         late_.push_back(now - due);
         if (now > due + period_ns) due = now;  // what was slept through is one delay, not several
-    }
+    } while (!ended_ && late_.size() < most);
 }
 
 }  // namespace rtc::host

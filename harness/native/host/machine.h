@@ -56,6 +56,7 @@ private:
 // has to expect here, whatever it runs.
 class WakeUps {
 public:
+    // At least one is noted, and at most so many; with 0, none.
     explicit WakeUps(std::size_t most);
 
     // Ends the thread; the delays in ns.
@@ -66,7 +67,7 @@ private:
     void run(std::size_t most);
 
     std::vector<std::int64_t> late_;
-    std::atomic<bool> ended_{false};
+    std::atomic<bool> started_{false}, ended_{false};
     std::thread thread_;
 };
 

@@ -65,6 +65,7 @@ private:
     const rtc_loader* loader_ = nullptr;
     std::map<std::uint64_t, std::unique_ptr<Model>> models_;
     std::uint64_t next_id_ = 1;
+    std::vector<std::uint64_t> other_memory_;  // what measure_latency reads between two steps
     bool finished_ = false;
 };
 
