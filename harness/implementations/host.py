@@ -144,12 +144,15 @@ class MeasuringSession(RemoteSession):
         """From now on fresh memory is as the system gives it, not filled, so that its first touch is a page fault."""
         self._measure("plain_memory", {}, None)
 
-    def watch(self, model: RemoteModel, frames: np.ndarray, block: int, *, timeout: float | None = None) -> Watched:
-        """Run frames `[T, in]` in blocks under the detectors of all that loader.h forbids on the audio thread.
+    def watch(
+        self, model: RemoteModel, frames: np.ndarray, blocks: Sequence[int], *, timeout: float | None = None
+    ) -> Watched:
+        """Run frames `[T, in]` under the detectors of all that loader.h forbids on the audio thread.
 
+        In blocks of these sizes in turn, over and over until the frames end; the last may be a shorter one.
         Where only seccomp can trap system calls, all that the process does afterwards is unload and quit.
         """
-        values = {"model": model.model_id, "frames": wire.array_to_wire(frames), "block": block}
+        values = {"model": model.model_id, "frames": wire.array_to_wire(frames), "blocks": list(blocks)}
         reply = self._measure("watch", values, timeout)
         offences = (Offence(**{**offence, "stack": tuple(offence["stack"])}) for offence in reply["offences"])
         outputs = self._client.array("watch", reply["outputs"])
