@@ -9,7 +9,7 @@ from rtconform.harness.implementations.errors import NotAvailable
 from rtconform.harness.judging import check
 
 BLOCKS = (32, 7, *[1] * 98)
-"""The largest comes first: what a first block does, one for which there is just room enough does too."""
+"""The first block is as large as prepare allows; what grows buffers by need grows them there."""
 
 ROUNDS = 20
 """Of these blocks: 2000 calls, in which twice is seen what happens in every thousandth."""

@@ -126,12 +126,14 @@ class Memory:
 
 @dataclass(frozen=True)
 class Environment:
-    """What no call may change: floating-point modes (hex), locale, working directory, signals handled (by number)."""
+    """What no call may change: floating-point modes (hex), locale, working directory, and by number what handles a
+    signal.
+    """
 
     fpenv: str
     locale: str
     cwd: str
-    signals: tuple[int, ...]
+    signals: Mapping[str, str]
 
 
 class MeasuringSession(RemoteSession):
@@ -227,7 +229,7 @@ class MeasuringSession(RemoteSession):
     def environment(self) -> Environment:
         """The process state of this moment, to be compared with that after other calls."""
         reply = self._client.request("environment")
-        return Environment(reply["fpenv"], reply["locale"], reply["cwd"], tuple(reply["signals"]))
+        return Environment(reply["fpenv"], reply["locale"], reply["cwd"], reply["signals"])
 
 
 class CommandLoader(RemoteLoader):

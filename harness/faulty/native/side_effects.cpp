@@ -84,7 +84,7 @@ void before_load(Fault fault) {
     if (fault == Fault::calls_exit) std::exit(0);
     if (fault == Fault::changes_locale) std::setlocale(LC_ALL, "C.UTF-8");
     if (fault == Fault::changes_folder && chdir("/") != 0) throw std::runtime_error("the root can't be entered");
-    if (fault == Fault::handles_signal) std::signal(SIGFPE, SIG_IGN);
+    if (fault == Fault::handles_signal) std::signal(SIGFPE, [](int) {});
     if (fault == Fault::leaks) {
         // Through a volatile, or the compiler sees that nobody wants the memory and takes none.
         void* volatile lost = std::malloc(leaked_bytes);
