@@ -126,12 +126,14 @@ class Memory:
 
 @dataclass(frozen=True)
 class Environment:
-    """What no call may change: floating-point modes (hex), locale, working directory, signals handled (by number)."""
+    """What no call may change: floating-point modes (hex), locale, working directory, and by number what handles a
+    signal.
+    """
 
     fpenv: str
     locale: str
     cwd: str
-    signals: tuple[int, ...]
+    signals: Mapping[str, str]
 
 
 class MeasuringSession(RemoteSession):
@@ -144,12 +146,15 @@ class MeasuringSession(RemoteSession):
         """From now on fresh memory is as the system gives it, not filled, so that its first touch is a page fault."""
         self._measure("plain_memory", {}, None)
 
-    def watch(self, model: RemoteModel, frames: np.ndarray, block: int, *, timeout: float | None = None) -> Watched:
-        """Run frames `[T, in]` in blocks under the detectors of all that loader.h forbids on the audio thread.
+    def watch(
+        self, model: RemoteModel, frames: np.ndarray, blocks: Sequence[int], *, timeout: float | None = None
+    ) -> Watched:
+        """Run frames `[T, in]` under the detectors of all that loader.h forbids on the audio thread.
 
+        In blocks of these sizes in turn, over and over until the frames end; the last may be a shorter one.
         Where only seccomp can trap system calls, all that the process does afterwards is unload and quit.
         """
-        values = {"model": model.model_id, "frames": wire.array_to_wire(frames), "block": block}
+        values = {"model": model.model_id, "frames": wire.array_to_wire(frames), "blocks": list(blocks)}
         reply = self._measure("watch", values, timeout)
         offences = (Offence(**{**offence, "stack": tuple(offence["stack"])}) for offence in reply["offences"])
         outputs = self._client.array("watch", reply["outputs"])
@@ -240,7 +245,7 @@ class MeasuringSession(RemoteSession):
     def environment(self) -> Environment:
         """The process state of this moment, to be compared with that after other calls."""
         reply = self._client.request("environment")
-        return Environment(reply["fpenv"], reply["locale"], reply["cwd"], tuple(reply["signals"]))
+        return Environment(reply["fpenv"], reply["locale"], reply["cwd"], reply["signals"])
 
 
 class CommandLoader(RemoteLoader):

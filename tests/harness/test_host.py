@@ -92,6 +92,9 @@ class TestBadRequests:
             ('{"seq":1,"op":"reset","model":99}', "There is no model 99; loaded are: 1."),
             ('{"seq":1,"op":"reset","model":-1}', "expected an integer from 0 to"),
             ('{"seq":1,"op":"prepare","model":1,"max_frames":4097}', "from 1 to 4096, found 4097"),
+            ('{"seq":1,"op":"watch","model":1,"blocks":7}', "a list that isn't empty, found 7"),
+            ('{"seq":1,"op":"watch","model":1,"blocks":[]}', "a list that isn't empty, found []"),
+            ('{"seq":1,"op":"watch","model":1,"blocks":[7,0]}', "from 1 to 4096, found 0"),
             ('{"seq":1,"op":"measure_memory","paths":[1]}', "a list of strings"),
             ('{"seq":1,"op":"measure_memory","paths":["x"]}', "unload all models first"),
             # pytest puts the id of a test into the environment, which holds no 400,000 characters.
@@ -211,7 +214,7 @@ class TestBadLibraries:
             reply = host.do("process", model=model, frames=packed(noise(2, 3)))
             assert reply["noise"] == "processing 2 frames\n"
             assert "noise" not in host.do("reset", model=model)
-            many = host.do("watch", model=model, frames=packed(noise(64, 3)), block=1)
+            many = host.do("watch", model=model, frames=packed(noise(64, 3)), blocks=[1])
             assert many["noise"] == ("processing 1 frames\n" * 64)[:200]
 
     @pytest.mark.parametrize(
@@ -292,4 +295,4 @@ def test_a_loader_in_plain_c_plugs_in(tmp_path: Path) -> None:
         assert np.array_equal(host.run(model, frames), frames)
         error = host.ask("load", path=str(raw_host.written(tmp_path / "none", "x")))["error"]
         assert (error["phase"], error["message"]) == ("validate", "expected a width of at least 1")
-        assert host.do("watch", model=model, frames=packed(frames), block=3)["offences"] == []
+        assert host.do("watch", model=model, frames=packed(frames), blocks=[3])["offences"] == []

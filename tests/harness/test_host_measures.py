@@ -251,9 +251,13 @@ class TestTogether:
         assert error["class"] == "ContractBreach"
 
 
+def ignore_arithmetic_errors() -> None:
+    signal.signal(signal.SIGFPE, signal.SIG_IGN)
+
+
 class TestEnvironment:
-    def changes(self, loader: str, path: Path) -> dict:
-        with running(FAULTY, loader) as host:
+    def changes(self, loader: str, path: Path, enter: Callable[[], None] | None = None) -> dict:
+        with running(FAULTY, loader, enter) as host:
             before = host.do("environment")
             host.run(host.loaded(path), noise(4, 3))
             after = host.do("environment")
@@ -264,8 +268,14 @@ class TestEnvironment:
         assert self.changes("good-native", path) == {}
 
     def test_changes_are_seen(self, path: Path) -> None:
-        """A floating-point mode left on, another locale, another folder, and a signal that is ignored."""
+        """A floating-point mode left on, another locale, another folder, and a signal that is handled."""
         assert list(self.changes("run-leaks-fpenv", path)) == ["fpenv"]
         assert self.changes("run-changes-locale", path) == {"locale": ("C", "C.UTF-8")}
         assert self.changes("run-changes-folder", path) == {"cwd": (str(Path.cwd()), "/")}
-        assert self.changes("run-handles-signal", path) == {"signals": ([], [signal.SIGFPE])}
+        before, after = self.changes("run-handles-signal", path)["signals"]
+        assert (before, list(after)) == ({}, [str(int(signal.SIGFPE))])
+
+    def test_another_handler_of_the_same_signal_is_seen(self, path: Path) -> None:
+        """Here in the place of ignoring it, which is how the process began."""
+        before, after = self.changes("run-handles-signal", path, ignore_arithmetic_errors)["signals"]
+        assert list(before) == list(after) == [str(int(signal.SIGFPE))]

@@ -207,7 +207,7 @@ class TestLibraries:
             assert isinstance(session, MeasuringSession)
             before = session.environment()
             with session.load(model_file) as model:
-                watched = session.watch(model, FRAMES, block=2)
+                watched = session.watch(model, FRAMES, [2])
                 latency = session.measure_latency({"Only": model}, flow, audio, warmup=5, reset_every=len(audio))
                 blocks = session.measure_blocks(model, FRAMES, block=2)
                 with session.load(model_file) as other:

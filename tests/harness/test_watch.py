@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,14 +31,14 @@ def trap(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     return request.param
 
 
-def watched(host: Host, path: Path, block: int = 7) -> dict:
-    """The reply to watching 20 frames of noise through a fresh model."""
+def watched(host: Host, path: Path, blocks: Sequence[int] = (7,), frames: int = 20) -> dict:
+    """The reply to watching frames of noise through a fresh model."""
     host.do("plain_memory")
     loaded = host.do("load", path=str(path))
-    model, frames = loaded["model"], noise(20, loaded["input_size"])
+    model, signal = loaded["model"], noise(frames, loaded["input_size"])
     host.do("prepare", model=model, max_frames=20)
-    reply = host.do("watch", model=model, frames=packed(frames), block=block)
-    return {**reply, "model": model, "frames": frames, "outputs": unpacked(reply["outputs"])}
+    reply = host.do("watch", model=model, frames=packed(signal), blocks=list(blocks))
+    return {**reply, "model": model, "frames": signal, "outputs": unpacked(reply["outputs"])}
 
 
 def brief(reply: dict) -> list[tuple]:
@@ -92,6 +93,26 @@ class TestKnownBads:
         if loader in MAY_TOUCH:
             found = [offence for offence in found if offence[0] != "page_fault"]
         assert (found, reply["unseen"], reply["system_call_trap"]) == (expected, {}, trap)
+
+    def test_the_sizes_of_the_blocks_take_turns(self, path: Path) -> None:
+        """Over and over, each block a call of its own; the frames may end in the middle of one."""
+        with running(FAULTY, "run-prints") as host:
+            reply = watched(host, path, [5, 1, 2])
+        assert reply["noise"] == "".join(f"processing {size} frames\n" for size in (5, 1, 2, 5, 1, 2, 4))
+
+    @pytest.mark.parametrize(
+        ("calls", "expected"),
+        [
+            (999, []),
+            (1000, [("malloc", "malloc", 1, 1000)]),
+            (2000, [("malloc", "malloc", 2, 1000), ("free", "free", 1, 2000)]),
+        ],
+    )
+    def test_what_is_rare_has_the_number_of_its_call(self, path: Path, calls: int, expected: list) -> None:
+        """And is seen only in as many calls as it takes."""
+        with running(FAULTY, "rt-alloc-now-and-then") as host:
+            reply = watched(host, path, [1], calls)
+        assert [offence for offence in brief(reply) if offence[0] != "page_fault"] == expected
 
     def test_the_stack_leads_from_the_call_into_the_library(self, path: Path) -> None:
         """Innermost first, and none of the host's own frames."""

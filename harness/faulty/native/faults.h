@@ -49,6 +49,8 @@
     X(alloc_first_block,    "rt-alloc-first-block")      \
     X(alloc_each_block,     "rt-alloc-each-block")       \
     X(alloc_in_reset,       "rt-alloc-in-reset")         \
+    X(alloc_now_and_then,   "rt-alloc-now-and-then")     \
+    X(alloc_when_wide,      "rt-alloc-wide")             \
     X(allocs_for_thread,    "rt-tls-first-touch")        \
     X(throws,               "rt-throw")                  \
     X(locks,                "rt-lock")                   \

@@ -8,6 +8,7 @@ using rtc_faulty::Fault;
 namespace {
 
 constexpr std::size_t unwritten_size = 1 << 16;
+constexpr std::size_t narrow = 64;
 
 std::size_t largest_power_of_two(std::size_t limit) {
     std::size_t power = 1;
@@ -74,6 +75,8 @@ void rtc_model::run_frame(const float* in, float* out) {
 }
 
 void rtc_model::run_layers(const float* in, float* out) {
+    // rt-alloc-wide: scratch that is too large for the stack.
+    if (fault == Fault::alloc_when_wide && widest_ > narrow) even_ = std::vector<float>(widest_);
     float *next = even_.data(), *other = odd_.data();
     for (auto& layer : layers_) {
         layer->run(in, next);

@@ -31,6 +31,7 @@ constexpr std::size_t page = 4096, fresh_bytes = 16 * page;
 constexpr std::size_t six_mb = std::size_t{6} << 20;
 constexpr std::size_t leaked_bytes = 1024;
 constexpr std::uint64_t frames_per_spike = 200;
+constexpr std::uint64_t calls_per_allocation = 1000;
 constexpr std::uint64_t honest_calls = 999;
 constexpr std::int64_t quick_ns = 50'000'000;
 constexpr std::int64_t slow_ns = 3'000'000;  // five models make a late step of it
@@ -84,7 +85,7 @@ void before_load(Fault fault) {
     if (fault == Fault::calls_exit) std::exit(0);
     if (fault == Fault::changes_locale) std::setlocale(LC_ALL, "C.UTF-8");
     if (fault == Fault::changes_folder && chdir("/") != 0) throw std::runtime_error("the root can't be entered");
-    if (fault == Fault::handles_signal) std::signal(SIGFPE, SIG_IGN);
+    if (fault == Fault::handles_signal) std::signal(SIGFPE, [](int) {});
     if (fault == Fault::leaks) {
         // Through a volatile, or the compiler sees that nobody wants the memory and takes none.
         void* volatile lost = std::malloc(leaked_bytes);
@@ -187,6 +188,9 @@ const float* SideEffects::before_block(const float* in, std::size_t frames, std:
             } catch (const std::runtime_error&) {
             }
             break;
+        case Fault::alloc_now_and_then:
+            if (++calls_ % calls_per_allocation != 0) break;
+            [[fallthrough]];
         case Fault::alloc_each_block:
             made_in_each_block_ = std::vector<float>(in, in + floats);
             return made_in_each_block_.data();

@@ -42,6 +42,7 @@ private:
     std::vector<float>* shared_block_ = nullptr;
     std::set<std::vector<float>> remembered_;
     std::uint64_t frames_ = 0;
+    std::uint64_t calls_ = 0;
     std::uint64_t calls_in_quick_succession_ = 0;
     std::int64_t last_call_ns_ = 0;
     std::int64_t block_began_ns_ = 0;

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cfenv>
+#include <cinttypes>
 #include <clocale>
 #include <csignal>
 #include <cstdio>
@@ -41,12 +42,16 @@ std::string working_directory() {
     return path.data();
 }
 
-// The numbers of the signals that are ignored or handled.
-std::vector<int> handled_signals() {
-    std::vector<int> handled;
+// Of each signal that is ignored or handled, by its number: the handler's address, and the flags.
+Json handled_signals() {
+    Json handled = Json::object();
     for (int signal = 1; signal < NSIG; ++signal) {
         struct sigaction action {};
-        if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler != SIG_DFL) handled.push_back(signal);
+        if (sigaction(signal, nullptr, &action) != 0 || action.sa_handler == SIG_DFL) continue;
+        char text[48];
+        std::snprintf(text, sizeof text, "%#" PRIxPTR ", flags %#x", reinterpret_cast<std::uintptr_t>(action.sa_handler),
+                      static_cast<unsigned>(action.sa_flags));
+        handled[std::to_string(signal)] = text;
     }
     return handled;
 }

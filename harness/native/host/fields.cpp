@@ -31,6 +31,15 @@ std::string shown(const Json& value) {
     return text.size() <= longest ? text : type;
 }
 
+std::uint64_t integer(const Json& value, const std::string& where, const char* name, std::uint64_t min,
+                      std::uint64_t max) {
+    const std::string expected = "an integer from " + std::to_string(min) + " to " + std::to_string(max);
+    if (!value.is_number_unsigned()) bad(where, name, expected, shown(value));
+    const auto number = value.get<std::uint64_t>();
+    if (number < min || number > max) bad(where, name, expected, std::to_string(number));
+    return number;
+}
+
 }  // namespace
 
 const Json& field(const Json& object, const std::string& where, const char* name) {
@@ -50,18 +59,20 @@ std::string string_field(const Json& object, const std::string& where, const cha
 
 std::uint64_t integer_field(const Json& object, const std::string& where, const char* name, std::uint64_t min,
                             std::uint64_t max) {
-    const Json& value = field(object, where, name);
-    const std::string expected = "an integer from " + std::to_string(min) + " to " + std::to_string(max);
-    if (!value.is_number_unsigned()) bad(where, name, expected, shown(value));
-    const auto number = value.get<std::uint64_t>();
-    if (number < min || number > max) bad(where, name, expected, std::to_string(number));
-    return number;
+    return integer(field(object, where, name), where, name, min, max);
 }
 
 const Json& list_field(const Json& object, const std::string& where, const char* name) {
     const Json& value = field(object, where, name);
     if (!value.is_array() || value.empty()) bad(where, name, "a list that isn't empty", shown(value));
     return value;
+}
+
+std::vector<std::uint64_t> integers_field(const Json& object, const std::string& where, const char* name,
+                                          std::uint64_t min, std::uint64_t max) {
+    std::vector<std::uint64_t> integers;
+    for (const Json& value : list_field(object, where, name)) integers.push_back(integer(value, where, name, min, max));
+    return integers;
 }
 
 const Json& object_field(const Json& object, const std::string& where, const char* name) {

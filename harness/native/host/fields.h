@@ -36,6 +36,8 @@ std::string string_field(const Json& object, const std::string& where, const cha
 std::uint64_t integer_field(const Json& object, const std::string& where, const char* name, std::uint64_t min,
                             std::uint64_t max);
 const Json& list_field(const Json& object, const std::string& where, const char* name);
+std::vector<std::uint64_t> integers_field(const Json& object, const std::string& where, const char* name,
+                                          std::uint64_t min, std::uint64_t max);
 const Json& object_field(const Json& object, const std::string& where, const char* name);
 Array array_field(const Json& object, const std::string& where, const char* name);
 

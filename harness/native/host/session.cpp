@@ -57,7 +57,7 @@ const std::vector<Session::Operation>& Session::operations() {
         {"process", &Session::process, {"model", "frames"}},
         {"unload", &Session::unload, {"model"}},
         {"plain_memory", &Session::plain_memory, {}},
-        {"watch", &Session::watch, {"model", "frames", "block"}},
+        {"watch", &Session::watch, {"model", "frames", "blocks"}},
         {"process_together", &Session::process_together, {"parts", "block", "passes"}},
         {"measure_latency",
          &Session::measure_latency,

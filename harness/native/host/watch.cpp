@@ -71,12 +71,12 @@ Json unseen_to_json(const probe::Detectors& detectors) {
 }  // namespace
 
 // Call number 0 is reset(), the blocks are calls 1, 2, and so on, and the last is reset() again: only then has it
-// something to forget.
+// something to forget. Whenever all of the blocks' sizes have had their turn, the first is next.
 Json Session::watch(const Json& request) {
     const std::string where = "the request \"watch\"";
     Model& model = this->model(request, where);
+    const auto blocks = integers_field(request, where, "blocks", 1, Model::max_block);
     const Array frames = frames_for(model, request, where);
-    const std::size_t block = integer_field(request, where, "block", 1, Model::max_block);
     GuardedBuffer in(frames.values.size()), out(frames.frames * model.output_size());
     std::copy(frames.values.begin(), frames.values.end(), in.data());
     in.make_read_only();
@@ -88,10 +88,11 @@ Json Session::watch(const Json& request) {
         model.reset();
     }
     std::uint64_t call = 1;
-    for (std::size_t frame = 0; frame < frames.frames; frame += block, ++call) {
-        const auto count = static_cast<std::uint32_t>(std::min(block, frames.frames - frame));
+    for (std::size_t frame = 0, count; frame < frames.frames; frame += count, ++call) {
+        count = std::min<std::size_t>(blocks[(call - 1) % blocks.size()], frames.frames - frame);
         const probe::Watched watched(call);
-        model.process(in.data() + frame * frames.channels, out.data() + frame * model.output_size(), count);
+        model.process(in.data() + frame * frames.channels, out.data() + frame * model.output_size(),
+                      static_cast<std::uint32_t>(count));
     }
     {
         const probe::Watched watched(call);
