@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import shlex
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,14 +23,15 @@ from rtconform.harness.implementations.host import SAMPLES
 from rtconform.harness.measure import side_by_side
 from rtconform.harness.measure.hosts import ShiftedLoader
 from rtconform.harness.measure.side_by_side import DUET, INTERLEAVED, WHOLE_STEP, Contender, Row, WrongWhenTimed
-from rtconform.harness.measure.step import step_of
+from rtconform.harness.measure.step import Step, step_of
 from rtconform.harness.report import compared
 from rtconform.harness.verdicts import ExitCode
 
-from .raw_host import FAULTY, needs_host
+from .raw_host import FAULTY, needs_host, noise
 
 SCHEMA = json.loads(Path(comparison.__file__).with_name("compare-1.schema.json").read_text(encoding="utf-8"))
-GOOD, SLEEPS = f"abi:{FAULTY}#good-native", f"abi:{FAULTY}#rt-sleep"
+GOOD = f"abi:{FAULTY}#good-native"
+ALL_OF_ONE = {"from": "audio", "begin": 0, "end": 1}
 NO_FLOOR_CAN_BE_REACHED = "--floor-us=1e6"
 
 
@@ -47,8 +50,15 @@ def compare(tmp_path: Path, path: Path, capsys: pytest.CaptureFixture[str]):
     return run
 
 
-def made_up(ratios: dict[str, float], noise: float = 0.005, rounds: int = 8, **fields) -> Comparison:
-    """A comparison of rows whose true ratios are given, with noise between rounds; a step of A takes 50 µs."""
+EVERY_THIRD = 1e5 * (np.arange(6 * 8).reshape(6, 8) % 3 == 0)
+"""What 100 µs more in every third call come to, in ns, over six passes of eight frames."""
+
+
+def made_up(ratios: dict[str, float], noise: float = 0.005, rounds: int = 8, at_times=0.0, **fields) -> Comparison:
+    """A comparison of rows whose true ratios are given, with noise between rounds; a step of A takes 50 µs.
+
+    `at_times` is what B takes longer in ns, by pass and frame.
+    """
     random = np.random.default_rng(0)
     rows = [
         Row(name, SimpleNamespace(models=dict.fromkeys([name] if name != WHOLE_STEP else ratios)), None, 4, ({}, {}))
@@ -57,7 +67,10 @@ def made_up(ratios: dict[str, float], noise: float = 0.005, rounds: int = 8, **f
     taken = [
         {
             way: [
-                tuple(np.full((4, 8), 5e4 * factor * np.exp(random.normal(0, noise))) for factor in (1.0, ratio))
+                tuple(
+                    np.full((6, 8), 5e4 * factor * np.exp(random.normal(0, noise))) + added
+                    for factor, added in ((1.0, 0.0), (ratio, at_times))
+                )
                 for ratio in ratios.values()
             ]
             for way in (INTERLEAVED, DUET)
@@ -97,17 +110,36 @@ class TestCommand:
         assert len(row["samples_ns"]) == 2 - len(data["left_out"])
         assert "## rtconform compare: NO REGRESSION" in done.files[compared.SUMMARY]
 
-    def test_a_build_that_is_slower_fails(self, compare) -> None:
-        """By 50 µs of sleep in a step that takes none of them."""
-        done = compare(GOOD, SLEEPS)
+    def test_a_build_that_is_slower_fails(self, compare, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(side_by_side, "measure", lambda *_: iter(made_up({"model": 1.08}).rounds))
+        done = compare(GOOD, GOOD)
         assert done.code == ExitCode.UNEXPECTED
-        assert "REGRESSION: B is slower than A" in done.out
+        assert "REGRESSION: B is slower than A, after 8 rounds: model +8" in done.out
         assert json.loads(done.files[compared.DATA])["finding"] == "slower"
 
-    def test_a_build_that_is_faster_passes_and_is_said_to_be(self, compare) -> None:
-        done = compare(SLEEPS, GOOD)
+    def test_a_build_that_is_faster_passes_and_is_said_to_be(self, compare, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(side_by_side, "measure", lambda *_: iter(made_up({"model": 0.1}).rounds))
+        done = compare(GOOD, GOOD)
         assert done.code == ExitCode.OK
         assert "; faster: model -9" in done.out
+
+    def test_a_build_that_is_slower_at_times_fails(self, compare, monkeypatch: pytest.MonkeyPatch) -> None:
+        """In every third call, which is never the same frame's: the shortest times are equal, and it is said."""
+        taken = made_up({"model": 1.0}, at_times=EVERY_THIRD).rounds
+        monkeypatch.setattr(side_by_side, "measure", lambda *_: iter(taken))
+        done = compare(GOOD, GOOD)
+        assert done.code == ExitCode.UNEXPECTED
+        assert "REGRESSION: B is slower than A, after 8 rounds: model +6" in done.out
+        assert "The shortest times of model don't show what most steps of B cost more: +6" in done.out
+        assert "don't show what most steps" in done.files[compared.SUMMARY]
+
+    def test_an_unknown_numeric_class_is_refused(self, compare, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As a mistake, before anything is timed."""
+        loader = SimpleNamespace(declaration=Declaration("mine", "1.0", "loader", numeric_class="f99"))
+        monkeypatch.setattr(compare_command, "connect", lambda *_: loader)
+        done = compare(GOOD, GOOD)
+        assert done.code == ExitCode.USAGE
+        assert "A: no numeric class is called 'f99'; expected one of f32" in done.err
 
     def test_noise_is_an_exit_code_of_its_own(self, compare, monkeypatch: pytest.MonkeyPatch) -> None:
         """After as many rounds as allowed, with what can be done."""
@@ -156,17 +188,28 @@ class TestCommand:
         assert "duet NOT AVAILABLE: it needs two cores, and this process can be kept on 1." in done.out
         assert list(json.loads(done.files[compared.DATA])["rows"][0]["intervals"]) == [INTERLEAVED]
 
+    def test_who_processes_in_a_program_is_not_known(self) -> None:
+        """Nor can it be kept on a core: it may be a thread, or a process that a script has started."""
+        good = connect(GOOD, "loader")
+        program = connect('cmd:sh -c \'exec "$0" "$@"\' ' + shlex.join(good.command), "loader")
+        known, left_out = side_by_side.ways(good, program)
+        assert list(known) == [INTERLEAVED]
+        assert left_out == {DUET: "only abi: loaders can be kept on a core of their own"}
+
 
 class FakeContender:
-    """Notes where and when it is asked for times, and gives the number of the call."""
+    """Notes where and when it is asked for times, and gives the number of the call; it is asked for none twice."""
 
     def __init__(self, name: str, log: list, meeting: threading.Barrier | None = None) -> None:
         self.name, self.log, self.meeting, self.calls = name, log, meeting, 0
+        self.seen: set[float] = set()
 
     def run_on(self, core: int) -> None:
         self.log.append((self.name, core))
 
-    def times(self, step, audio, expected) -> np.ndarray:
+    def times(self, step, audio) -> np.ndarray:
+        assert not self.seen & {*audio.ravel()}
+        self.seen |= {*audio.ravel()}
         if self.meeting:
             self.meeting.wait(timeout=30)
         else:
@@ -176,7 +219,10 @@ class FakeContender:
 
 
 class TestSideBySide:
-    ROWS = (Row("one", None, None, 4, (None, None)), Row("other", None, None, 2, (None, None)))
+    ROWS = tuple(
+        Row(name, None, noise(8, 3, seed=seed), passes, ({}, {}))
+        for seed, (name, passes) in enumerate({"one": 4, "other": 2}.items())
+    )
 
     def test_in_turn_each_begins_as_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """ABBA, on one core; a row that needs fewer passes gets fewer."""
@@ -197,18 +243,44 @@ class TestSideBySide:
         assert log == [("A", 4), ("B", 6), ("A", 6), ("B", 4)] * 2
         assert [times[:, 0].tolist() for times in taken[0]] == [[1, 3, 5, 6]] * 2
 
-    def test_outputs_that_change_when_timed_are_an_error(self) -> None:
-        """Bit by bit, whatever was fast."""
-        outputs = {"only": np.zeros((3, 1), np.float32)}
+    def test_no_frame_is_given_twice(self) -> None:
+        """By the one way and by the other: a remembered answer would look like a fast one."""
+        pair = FakeContender("A", []), FakeContender("B", [])
+        for way in (side_by_side.interleaved, side_by_side.duet):
+            way(pair, self.ROWS, number=0)
+        assert len(pair[0].seen) == 2 * (4 + 2) * 8 * 3
+
+    @pytest.mark.parametrize("changes", [False, True])
+    def test_outputs_that_change_when_timed_are_an_error(self, path: Path, changes: bool) -> None:
+        """Bit by bit, whatever was fast, and in the process that was timed: in another they may have other bits."""
+        frames, timed = noise(3, 1), noise(3, 1, seed=1)
+        untimed = -timed if changes else timed
         session = SimpleNamespace(
             load=lambda path, max_frames: SimpleNamespace(who="cheat"),
-            measure_latency=lambda *_, **__: Latency(*[np.ones(3)] * len(SAMPLES), "ordinary", outputs),
+            measure_latency=lambda *_, **__: Latency(*[np.ones(3)] * len(SAMPLES), "ordinary", {"only": timed}),
+            process_together=lambda parts, **_: SimpleNamespace(outputs=[untimed]),
         )
-        step = SimpleNamespace(models={"only": SimpleNamespace(path="only.json")}, flow=())
+        step = Step({"only": SimpleNamespace(path=path)}, ({"model": "only", "inputs": [ALL_OF_ONE]},), 1)
         contender = Contender("B", session, step)
-        assert contender.times(step, np.zeros((3, 1)), outputs).tolist() == [1.0, 1.0, 1.0]
-        with pytest.raises(WrongWhenTimed, match="B, cheat, gives other outputs of only when it is timed"):
-            contender.times(step, np.zeros((3, 1)), {"only": -outputs["only"]})
+        assert contender.times(step, frames).tolist() == [1.0, 1.0, 1.0]
+        with (
+            pytest.raises(WrongWhenTimed, match="B, cheat, gives other outputs of only when it is timed")
+            if changes
+            else nullcontext()
+        ):
+            contender.check()
+
+    def test_all_that_was_timed_is_checked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Of both, at the end of each round, in the processes of that round."""
+        checked = []
+        pair = tuple(SimpleNamespace(letter=letter) for letter in "AB")
+        monkeypatch.setattr(side_by_side, "_pair", lambda *_: pair)
+        monkeypatch.setattr(side_by_side, "ways", lambda *_: ({}, {}))
+        monkeypatch.setattr(Contender, "check", lambda self: checked.append(self.letter))
+        rounds = side_by_side.measure(None, None, None, (), 0)
+        for count in (1, 2):
+            next(rounds)
+            assert sorted(checked) == sorted("AB" * count)
 
     @needs_host
     def test_memory_lies_elsewhere_in_each_process(self) -> None:
@@ -229,8 +301,12 @@ class TestSideBySide:
 
     @needs_host
     def test_each_model_is_timed_on_what_the_step_gives_it(self, path: Path) -> None:
-        """All of them together, and each alone; the five models' data flow is that of the step."""
-        step = step_of([selection.ModelCase("first", path), selection.ModelCase("second", path)])
+        """All of them together, and each alone; the second takes what the first puts out."""
+        cases = {name: selection.ModelCase(name, path) for name in ("first", "second")}
+        width = cases["first"].model.input_size
+        sources = [("audio", 0, width), ("first", 0, width - 1), ("audio", 0, 1)]
+        slices = [dict(zip(("from", "begin", "end"), source, strict=True)) for source in sources]
+        step = Step(cases, ({"model": "first", "inputs": slices[:1]}, {"model": "second", "inputs": slices[1:]}), width)
         good = connect(GOOD, "loader")
         rows = side_by_side.rehearse(good, good, step, seed=0)
         assert [(row.name, list(row.step.models)) for row in rows] == [
@@ -239,7 +315,10 @@ class TestSideBySide:
             ("second", ["second"]),
         ]
         frames = min(len(row.audio) for row in rows)
-        assert np.array_equal(rows[1].expected[0]["first"][:frames], rows[0].expected[0]["first"][:frames])
+        whole, first, second = rows
+        assert np.array_equal(second.audio[:frames, :-1], first.outputs[0]["first"][:frames, : width - 1])
+        assert np.array_equal(second.audio[:frames, -1:], first.audio[:frames, :1])
+        assert not np.array_equal(whole.audio[:frames], first.audio[:frames])
 
 
 class TestReading:
@@ -248,6 +327,9 @@ class TestReading:
         [
             ({"a": 1.0, "b": 1.0}, {}, ExitCode.OK),
             ({"a": 1.0, "b": 0.9}, {}, ExitCode.OK),
+            ({"a": 1.0}, {"at_times": EVERY_THIRD}, ExitCode.UNEXPECTED),
+            ({"a": 1.0}, {"at_times": 0.3 * EVERY_THIRD[::-1]}, ExitCode.UNEXPECTED),
+            ({"a": 1.0}, {"at_times": 0.01 * EVERY_THIRD}, ExitCode.OK),
             ({"a": 1.0, "b": 1.08}, {}, ExitCode.UNEXPECTED),
             ({"a": 1.0, "b": 1.08}, {"limits": Limits(relative=0.1)}, ExitCode.OK),
             ({"a": 1.0, "b": 1.08}, {"limits": Limits(absolute_us=5.0)}, ExitCode.OK),
