@@ -268,19 +268,19 @@ class TestSideBySide:
             if changes
             else nullcontext()
         ):
-            contender.check()
+            contender.check(number=4)
 
-    def test_all_that_was_timed_is_checked(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Of both, at the end of each round, in the processes of that round."""
+    def test_both_are_checked_in_each_round(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """In the processes of that round; other passes in each."""
         checked = []
         pair = tuple(SimpleNamespace(letter=letter) for letter in "AB")
         monkeypatch.setattr(side_by_side, "_pair", lambda *_: pair)
         monkeypatch.setattr(side_by_side, "ways", lambda *_: ({}, {}))
-        monkeypatch.setattr(Contender, "check", lambda self: checked.append(self.letter))
+        monkeypatch.setattr(Contender, "check", lambda self, number: checked.append((self.letter, number)))
         rounds = side_by_side.measure(None, None, None, (), 0)
         for count in (1, 2):
             next(rounds)
-            assert sorted(checked) == sorted("AB" * count)
+            assert sorted(checked) == [(letter, number) for letter in "AB" for number in range(count)]
 
     @needs_host
     def test_memory_lies_elsewhere_in_each_process(self) -> None:
