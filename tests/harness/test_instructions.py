@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def test_counts_are_the_same_in_every_run_and_higher_for_more_work(path: Path) -
 
 @needs_valgrind
 def test_only_process_counts(tmp_path: Path) -> None:
-    """A loader that copies a float: not the parsing of its file, and nothing of the host but the call."""
+    """A loader that copies a float: neither the parsing of its file nor reset, and nothing of the host but the call."""
     library = raw_host.compiled("identity_loader.c", tmp_path)
     file = raw_host.written(tmp_path / "five", "5")
     (per_frame,) = instructions.count(connect(f"abi:{library}", "loader"), [(file, noise(50, 5))])
@@ -49,6 +50,18 @@ def test_a_library_that_dies_under_valgrind_is_not_available(path: Path) -> None
     """In one sentence, with the signal."""
     with pytest.raises(NotAvailable, match=r"under valgrind it died of SIGSEGV$"):
         counted("ldr-crashes", path)
+
+
+@pytest.mark.parametrize("written", [None, "events: Ir\n"])
+def test_counts_that_are_not_written_are_not_available(tmp_path: Path, written: str | None) -> None:
+    """As on a full disk: no reason to lose what was measured before."""
+    client = SimpleNamespace(noise=[], pid=7, who="mine", request=lambda *_, **__: {"counted": True})
+    session = instructions.CountingSession(client)
+    session.folder = tmp_path
+    if written is not None:
+        (tmp_path / "7.1").write_text(written)
+    with pytest.raises(NotAvailable, match=r"callgrind was to write its totals to 7\.1, and did not"):
+        session.count_instructions(SimpleNamespace(model_id=1), FRAMES)
 
 
 def test_without_valgrind_it_says_what_to_install(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
