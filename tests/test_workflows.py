@@ -30,8 +30,6 @@ HEADER = ROOT / "harness" / "native" / "include" / "rtconform" / "loader.h"
 MODEL = FIXTURES / "models" / "small" / "dense-activations.json"
 RIGHT = "tanhf(y[i])"
 WRONG = "atanf(y[i])"
-SLOWER = f"tanhf(y[i] + 0.0f * ({' + '.join(f'sinf({n} * y[i])' for n in range(1, 50))}))"
-"""The same bits: nothing is added, but only who knows that no number is infinite can leave it out."""
 NOT_COPIED = (".*", "__pycache__", "build", "rtconform-report*", "rtconform-selftest", "*.egg-info")
 PROGRAMS = Path(sys.executable).parent
 
@@ -53,6 +51,24 @@ def conclusions(done: list[Done]) -> dict[str, str]:
 
 def said(done: list[Done]) -> str:
     return "\n".join(f"--- {each.name}: {each.conclusion} {each.exit_code}\n{each.said}" for each in done)
+
+
+@pytest.fixture
+def slower(tmp_path):
+    """An environment in which each `rtconform compare` proves B slower, without any time being taken."""
+    folder = tmp_path / "in-front"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        """import os, pathlib, sys
+words = sys.orig_argv
+if words[1:4] == ["-m", "rtconform", "compare"]:
+    out = pathlib.Path(words[words.index("--out") + 1])
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "compare.md").write_text("## rtconform compare: REGRESSION\\n\\nB is slower than A\\n")
+    os._exit(1)
+"""
+    )
+    return {"PYTHONPATH": str(folder)}
 
 
 @pytest.fixture(scope="module")
@@ -190,13 +206,12 @@ class TestAction:
         assert "NUM-ORACLE[mine-dense-activations]" in gated.summary
         assert "report.html" in gated.uploaded
 
-    def test_a_slower_loader_is_red(self, gate, repository):
+    def test_a_slower_loader_is_red(self, gate, slower):
         """Right, and slower than the base: what is told is the comparison."""
-        source = repository / "src" / "loader.c"
-        source.write_text(source.read_text().replace(RIGHT, SLOWER))
-        gated = gate(python=sys.executable, classes="numerics", **{"compare-options": "--no-instructions"})
+        gated = gate(slower, python=sys.executable, classes="numerics")
         assert conclusions(gated.steps) == {"Install the judge": "skipped", "Judge": "success", "Compare": "failure"}
         assert (gated.outputs["code"], gated.outputs["compare-code"]) == ("0", "1"), said(gated.steps)
+        assert "B is slower than A" in gated.summary
         assert gated.job[-1].conclusion == "failure"
 
     def test_what_can_not_be_installed_is_red(self, gate):
@@ -281,8 +296,8 @@ class TestWorkflow:
     def pull_request(self, checkout, tmp_path):
         """Runs the job on a machine with an environment that is set up already; returns (steps, summary, uploads)."""
 
-        def run(arguments: str = "", compare: str = ""):
-            environment = {**bare_environment(PROGRAMS), "RTCONFORM_PYTHON": sys.executable}
+        def run(arguments: str = "", compare: str = "", further=None):
+            environment = {**bare_environment(PROGRAMS), "RTCONFORM_PYTHON": sys.executable, **(further or {})}
             uploaded = []
 
             def use(name, given):
@@ -315,13 +330,13 @@ class TestWorkflow:
         assert "`rtneural-checked` is the same library as before" in summary
         assert {"report.html", "summary.md"} <= set(uploaded)
 
-    def test_a_change_that_breaks_something_is_red(self, pull_request, checkout, tmp_path):
+    def test_a_change_that_breaks_something_is_red(self, pull_request, checkout, tmp_path, slower):
         """Judgement and comparison are both told, and the report is uploaded."""
-        now = compiled(tmp_path, "now", f"{WRONG} + {SLOWER}")
+        now = compiled(tmp_path, "now", WRONG)
         builds(checkout, now)
         builds(checkout / "base", compiled(tmp_path, "before"))
         arguments = f"--loader {now} --models {MODEL} --class numerics"
-        done, summary, uploaded = pull_request(arguments, f"--models {MODEL} --no-instructions")
+        done, summary, uploaded = pull_request(arguments, f"--models {MODEL}", slower)
         assert [each.exit_code for each in done if "run" in each.step] == [1, 1], said(done)
         assert "NUM-ORACLE[c99-stranger-dense-activations]" in summary
         assert (checkout / "rtconform-report" / "compare" / "c99-stranger" / "compare.md").read_text() in summary
@@ -381,6 +396,43 @@ def test_without_a_footer_the_command_has_its_own_exit_code(gate, tmp_path):
     code, summary, outputs = gate("exit 2")
     assert (code, outputs.splitlines()[0]) == (2, "code=2")
     assert summary == "No report: the command ended with exit code 2 before it had one. The job's log says why.\n\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "has_records", "said"),
+    [
+        ("make", 2, False, "failed"),
+        ("make", 2, True, "usage error"),
+        ("python", 2, False, "usage error"),
+        ("make", 0, False, "passed"),
+    ],
+)
+def test_a_make_that_failed_is_no_usage_error(tmp_path, command, code, has_records, said):
+    """It ends with 2 where nothing could be built, too."""
+    import gate
+
+    records = tmp_path / "records.jsonl"
+    if has_records:
+        records.touch()
+    assert gate.verdict(code, [command, "conformance"], records) == said
+
+
+def test_an_older_comparison_is_not_uploaded(gate, tmp_path):
+    """As that of a run that came to none."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "compare.json").touch()
+    gate("exit 3")
+    assert not (tmp_path / "out" / "compare.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("codes", "code"), [([], 0), ([0, 75], 75), ([75, 3, 0], 3), ([1, 3], 1), ([2, 1, 75], 1), ([0, 0], 0)]
+)
+def test_a_proven_regression_decides(codes, code):
+    """Whatever else could not be done or decided."""
+    import compare_builds
+
+    assert compare_builds.worst(codes) == code
 
 
 def test_a_second_try_may_decide(gate):
