@@ -18,7 +18,7 @@ from statistics import NormalDist
 import numpy as np
 
 ERROR = 0.01
-"""The probability of proving a difference of more than the floor where there is none, in a whole comparison."""
+"""The probability of accusing an equal build, in a whole comparison."""
 
 LOOKS = (8, 12, 16, 24)
 """After so many rounds it is looked whether they suffice, unless the caller wants more or fewer."""

@@ -109,7 +109,7 @@ def notes(comparison: Comparison, lines: Sequence[Line]) -> Iterator[str]:
     """What has to be known besides the table: what counts, what was left out, instructions, outputs."""
     limits = comparison.limits
     floor = f"{digits(100 * limits.relative)} % or {digits(limits.absolute_us)} µs"
-    yield f"Less than {floor} is no difference; all intervals hold together in {digits(100 * (1 - ERROR))} % of cases."
+    yield f"Less than {floor} is no difference; an equal build is accused in at most {digits(100 * ERROR)} % of cases."
     for line in lines:
         if line.is_hidden:
             ends = ", ".join(f"{_ends(interval)} % {way}" for way, interval in line.usual.items())
