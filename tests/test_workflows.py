@@ -407,8 +407,9 @@ def test_without_a_footer_the_command_has_its_own_exit_code(gate, tmp_path):
         ("make", 0, False, "passed"),
     ],
 )
-def test_a_make_that_failed_is_no_usage_error(tmp_path, command, code, has_records, said):
+def test_a_make_that_failed_is_no_usage_error(tmp_path, monkeypatch, command, code, has_records, said):
     """It ends with 2 where nothing could be built, too."""
+    monkeypatch.syspath_prepend(str(TOOLS))
     import gate
 
     records = tmp_path / "records.jsonl"
@@ -428,8 +429,9 @@ def test_an_older_comparison_is_not_uploaded(gate, tmp_path):
 @pytest.mark.parametrize(
     ("codes", "code"), [([], 0), ([0, 75], 75), ([75, 3, 0], 3), ([1, 3], 1), ([2, 1, 75], 1), ([0, 0], 0)]
 )
-def test_a_proven_regression_decides(codes, code):
+def test_a_proven_regression_decides(monkeypatch, codes, code):
     """Whatever else could not be done or decided."""
+    monkeypatch.syspath_prepend(str(TOOLS))
     import compare_builds
 
     assert compare_builds.worst(codes) == code
