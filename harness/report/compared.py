@@ -113,7 +113,7 @@ def notes(comparison: Comparison, lines: Sequence[Line]) -> Iterator[str]:
     for line in lines:
         if line.is_hidden:
             ends = ", ".join(f"{_ends(interval)} % {way}" for way, interval in line.usual.items())
-            yield f"The shortest times of {visible(line.name)} don't show what most steps of B cost more: {ends}."
+            yield f"The shortest times of {visible(line.name)} don't show what B costs more at times: {ends}."
     for way, reason in comparison.left_out.items():
         yield f"{way} NOT AVAILABLE: {reason}."
     if isinstance(comparison.counts, str) and comparison.counts != NOT_ASKED_FOR:

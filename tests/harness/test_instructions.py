@@ -22,6 +22,7 @@ needs_valgrind = pytest.mark.skipif(
     reason="there is no valgrind, which the set-up fetches where it can",
 )
 FRAMES = noise(8, 3)
+LONG_WORK = "for (volatile int left = 100000; left > 0; --left) {}"
 
 
 def counted(loader: str, path: Path, frames: np.ndarray = FRAMES) -> float:
@@ -39,10 +40,30 @@ def test_counts_are_the_same_in_every_run_and_higher_for_more_work(path: Path) -
 @needs_valgrind
 def test_only_process_counts(tmp_path: Path) -> None:
     """A loader that copies a float: neither the parsing of its file nor reset, and nothing of the host but the call."""
-    library = raw_host.compiled("identity_loader.c", tmp_path)
-    file = raw_host.written(tmp_path / "five", "5")
-    (per_frame,) = instructions.count(connect(f"abi:{library}", "loader"), [(file, noise(50, 5))])
-    assert 5 < per_frame < 500
+    assert 5 < counted_of_copying(tmp_path, "(void)model; }", f"(void)model; {LONG_WORK} }}") < 500
+
+
+@needs_valgrind
+def test_no_counted_answer_is_a_remembered_one(tmp_path: Path) -> None:
+    """A loader that works only for frames that it has not seen works for each."""
+    remembers = f"""static float seen[1000];
+    static int count;
+    for (int i = 0; i < count; ++i) if (seen[i] == in[0]) goto known;
+    seen[count++] = in[0];
+    {LONG_WORK}
+known:
+    memcpy("""
+    assert counted_of_copying(tmp_path, "memcpy(", remembers) > 100_000
+
+
+def counted_of_copying(folder: Path, old: str, new: str) -> float:
+    """Instructions per frame of a loader that copies frames of five, with a change in its source."""
+    text = Path(__file__).with_name("identity_loader.c").read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    source = raw_host.written(folder / "copying.c", text.replace(old, new))
+    library = raw_host.compiled(source, folder)
+    file = raw_host.written(folder / "five", "5")
+    return instructions.count(connect(f"abi:{library}", "loader"), [(file, noise(50, 5))])[0]
 
 
 @needs_valgrind
