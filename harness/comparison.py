@@ -16,7 +16,7 @@ from .measure import instructions, paired, side_by_side
 from .measure.paired import Finding, Interval
 from .measure.side_by_side import LETTERS, Round, Row
 from .measure.step import Step
-from .rtneural_json import budget
+from .rtneural_json import budget, numeric_classes
 from .verdicts import ExitCode
 
 SCHEMA_VERSION = 1
@@ -25,7 +25,7 @@ NOT_ASKED_FOR = "not asked for"
 
 
 class NotMeasurable(ValueError):
-    """A loader that can't be timed from inside its process."""
+    """A loader that can't be timed from inside its process, or whose declaration doesn't say what it computes with."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,25 @@ class OutputDifference:
 
 @dataclass(frozen=True)
 class Line:
-    """What came of one row. Times are in µs, `floor` is a ratio, instructions are of A and B per step."""
+    """What came of one row. Times are in µs, `floor` is a ratio, instructions are of A and B per step.
+
+    `intervals` are those of the shortest times, `usual` those of the usual ones.
+    """
 
     name: str
     base_us: float
     candidate_us: float
     floor: float
     intervals: Mapping[str, Interval]
+    usual: Mapping[str, Interval]
     finding: Finding
     outputs: OutputDifference
     instructions: tuple[float, float] | None
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether B takes longer by what the shortest times don't show."""
+        return paired.agreed(list(self.intervals.values()), self.floor) is not self.finding
 
     @property
     def instruction_ratio(self) -> float | None:
@@ -99,18 +108,22 @@ class Comparison:
 
     def _line(self, number: int, error: float) -> Line:
         row = self.rows[number]
-        steps = {
-            way: [[paired.shortest(each[way][number][side]) for each in self.rounds] for side in (0, 1)]
-            for way in self.rounds[0]
-        }
-        base, candidate = (float(np.median(times)) / 1e3 for times in steps[side_by_side.INTERLEAVED])
+
+        def steps(time: Callable[[np.ndarray], float], way: str) -> list[list[float]]:
+            return [[time(each[way][number][side]) for each in self.rounds] for side in (0, 1)]
+
+        shortest, usual = (
+            {way: paired.interval(*steps(time, way), error, self.seed) for way in self.rounds[0]}
+            for time in (paired.shortest, paired.usual)
+        )
+        in_turn = steps(paired.shortest, side_by_side.INTERLEAVED)
+        base, candidate = (float(np.median(times)) / 1e3 for times in in_turn)
         floor = self.limits.floor(base)
-        intervals = {way: paired.interval(*times, error, self.seed) for way, times in steps.items()}
         counted = None
         if not isinstance(self.counts, str):
             counted = tuple(sum(counts[name] for name in row.step.models) for counts in self.counts)
-        finding = paired.agreed(list(intervals.values()), floor)
-        return Line(row.name, base, candidate, floor, intervals, finding, self.outputs[number], counted)
+        finding = paired.judged(list(shortest.values()), list(usual.values()), floor)
+        return Line(row.name, base, candidate, floor, shortest, usual, finding, self.outputs[number], counted)
 
 
 def compare(
@@ -130,6 +143,9 @@ def compare(
     Raises NotMeasurable, side_by_side.WrongWhenTimed, and every ImplementationError.
     """
     for letter, loader in zip(LETTERS, (base, candidate), strict=True):
+        if (name := loader.declaration.numeric_class) not in numeric_classes():
+            known = ", ".join(numeric_classes())
+            raise NotMeasurable(f"{letter}: no numeric class is called {name!r}; expected one of {known}")
         with loader.open() as session:
             if not isinstance(session, MeasuringSession):
                 raise NotMeasurable(
@@ -138,9 +154,9 @@ def compare(
                 )
     progress("loading the models")
     rows = side_by_side.rehearse(base, candidate, step, seed)
-    numeric_classes = {loader.declaration.numeric_class for loader in (base, candidate)}
-    outputs = [output_difference(row, numeric_classes) for row in rows]
-    left_out = side_by_side.ways()[1]
+    classes = {loader.declaration.numeric_class for loader in (base, candidate)}
+    outputs = [output_difference(row, classes) for row in rows]
+    left_out = side_by_side.ways(base, candidate)[1]
     measured = Comparison((base, candidate), rows, limits, most_rounds, seed, gates_instructions, outputs, left_out)
     looks = paired.looks(most_rounds)
     for taken in side_by_side.measure(base, candidate, step, rows, seed):
@@ -195,6 +211,7 @@ def document(comparison: Comparison, lines: Sequence[Line]) -> dict[str, Any]:
                 **vars(line),
                 "finding": line.finding.value,
                 "intervals": {way: vars(each) for way, each in line.intervals.items()},
+                "usual": {way: vars(each) for way, each in line.usual.items()},
                 "outputs": vars(line.outputs),
                 "models": list(comparison.rows[number].step.models),
                 "samples_ns": {
@@ -207,8 +224,8 @@ def document(comparison: Comparison, lines: Sequence[Line]) -> dict[str, Any]:
     }
 
 
-def output_difference(row: Row, numeric_classes: set[str]) -> OutputDifference:
-    base, candidate = row.expected
+def output_difference(row: Row, classes: set[str]) -> OutputDifference:
+    base, candidate = row.outputs
     if all(base[name].tobytes() == candidate[name].tobytes() for name in base):
         return OutputDifference(same_bits=True)
     apart = {name: np.abs(base[name].astype(np.float64) - candidate[name]) for name in base}
@@ -216,10 +233,10 @@ def output_difference(row: Row, numeric_classes: set[str]) -> OutputDifference:
     scale = max(float(np.abs(each).max()) for each in base.values())
     if not (np.isfinite(largest) and np.isfinite(scale)):
         return OutputDifference(False, None, None)
-    if len(base) > 1 or len(numeric_classes) > 1:
+    if len(base) > 1 or len(classes) > 1:
         return OutputDifference(False, largest, scale)
     (name,) = base
-    allowed = budget(row.step.models[name].model, row.audio, *numeric_classes)
+    allowed = budget(row.step.models[name].model, row.audio, *classes)
     budgets = None if allowed.chaotic else float((apart[name] / (2.0 * allowed.bound)).max())
     return OutputDifference(False, largest, scale, budgets)
 

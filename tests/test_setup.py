@@ -233,6 +233,23 @@ def test_valgrind_that_can_not_be_had_is_done_without(without_valgrind, tmp_path
     assert list(without_valgrind.iterdir()) == []
 
 
+def test_valgrind_that_was_not_had_is_tried_again(tmp_path, monkeypatch):
+    """By the next set-up; what was found isn't."""
+    import set_up
+
+    tried = []
+    monkeypatch.setattr(set_up, "VENV", tmp_path)
+    monkeypatch.setattr(set_up.needs, "get", lambda *_: ["a compiler"])
+    for work in ("install_packages", "download_wheels", "install_rtconform", "build_loaders"):
+        monkeypatch.setattr(set_up, work, lambda *_: "done")
+    monkeypatch.setattr(set_up.valgrind, "fetch", lambda *_: tried.append("again"))
+    monkeypatch.setattr(set_up.valgrind, "found", lambda *_: "whatever")
+    for is_found, count in ((False, 1), (True, 2), (True, 2)):
+        monkeypatch.setattr(set_up.valgrind, "is_found", lambda *_, is_found=is_found: is_found)
+        set_up.set_up(tmp_path)
+        assert len(tried) == count
+
+
 def test_work_is_redone_only_when_what_it_was_made_from_changed(tmp_path):
     """Content, names and additions count; time stamps don't."""
     import stamps

@@ -34,9 +34,12 @@ def main() -> int:
             command += ["--out", str(folder), *options]
             tries = {"tries": given.tries, "inconclusive": given.inconclusive}
             codes.append(gate.gate(folder / "compare.md", command, **tries))
-    # What is proven or broken comes before what is undecided.
-    worst = max(codes, key=lambda code: (code not in (0, gate.INCONCLUSIVE), code), default=0)
-    return gate.exit_code(worst, given.inconclusive)
+    return gate.exit_code(worst(codes), given.inconclusive)
+
+
+def worst(codes: "list[int]") -> int:
+    """The one that decides: what is proven comes before what is broken, and that before what is undecided."""
+    return max(codes, key=lambda code: (code == 1, code not in (0, gate.INCONCLUSIVE), code), default=0)
 
 
 def built(checkout: Path) -> "dict[str, str]":

@@ -82,7 +82,8 @@ def set_up(unpacked: Path) -> None:
     with work.step("valgrind, which counts instructions, if it can be had"):
         if not done.holds("valgrind", packages):
             valgrind.fetch(PYTHON.parent, unpacked, LOGS / "valgrind.log")
-            done.write("valgrind", packages)
+            if valgrind.is_found(PYTHON.parent):
+                done.write("valgrind", packages)
         work.outcome(valgrind.found(PYTHON.parent))
     with work.step("RTNeural and the three loaders on it, into the cache"):
         work.outcome(build_loaders(unpacked))

@@ -32,6 +32,10 @@ def fetch(programs: Path, unpacked: Path, log: Path) -> None:
         script.chmod(0o755)
 
 
+def is_found(programs: Path) -> bool:
+    return _find(programs) is not None
+
+
 def found(programs: Path) -> str:
     """What there is, in words."""
     program = _find(programs)

@@ -39,7 +39,12 @@ class CountingSession(MeasuringSession):
         if not reply["counted"]:
             raise NotAvailable(who=self._client.who, reason="rtc-host can't talk to callgrind on this processor")
         self._counts += 1
-        return int(TOTAL.search((self.folder / f"{self.pid}.{self._counts}").read_text(encoding="utf-8")).group(1))
+        file = self.folder / f"{self.pid}.{self._counts}"
+        try:
+            return int(TOTAL.search(file.read_text(encoding="utf-8")).group(1))
+        except (OSError, AttributeError):
+            reason = f"callgrind was to write its totals to {file.name}, and did not"
+            raise NotAvailable(who=self._client.who, reason=reason) from None
 
 
 class CountingLoader(HostedLoader):

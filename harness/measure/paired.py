@@ -2,7 +2,8 @@
 
 The unit is a round: fresh processes of both builds, which differ in where their memory lies and so in speed by a
 percent or more, however well each is timed. Within a round every frame is timed in several passes, and its shortest
-time counts: whatever the machine does, it only ever adds. Over the rounds goes a trimmed mean of the ratios with a
+time counts: whatever the machine does, it only ever adds. What a build adds in other frames of each pass hides there
+too, so that the mean of nearly all times has a say as well. Over the rounds goes a trimmed mean of the ratios with a
 bootstrapped standard error.
 """
 
@@ -17,7 +18,7 @@ from statistics import NormalDist
 import numpy as np
 
 ERROR = 0.01
-"""The probability of proving a difference of more than the floor where there is none, in a whole comparison."""
+"""The probability of accusing an equal build, in a whole comparison."""
 
 LOOKS = (8, 12, 16, 24)
 """After so many rounds it is looked whether they suffice, unless the caller wants more or fewer."""
@@ -30,6 +31,9 @@ CLOCK_TICK = 1.0
 
 TRIMMED = 0.2
 """The part of the rounds that is left out at each end: a round in which the machine hit one side only."""
+
+SLOWEST = 0.05
+"""The part of a round's steps that the usual time leaves out: those that the machine hit hardest."""
 
 RESAMPLES = 2000
 ONE_DEVIATION = (15.87, 84.13)
@@ -63,13 +67,22 @@ class Interval:
 
 
 def shortest(times: np.ndarray) -> float:
-    """The time of a step, from times `[passes, frames]` of the same frames over and over: the mean of the shortest.
+    """The time of a step, from times `[passes, frames]` of frames that cost the same in each pass: the shortest.
 
     A frame does the same work in every pass, so that its shortest time is that of the work; a mean over frames keeps
     what only some of them cost, which a low quantile of all times would hide.
     """
-    frames = times.shape[1]
-    return max(float(np.min(times[:, min(SETTLE, frames // 4) :], axis=0).mean()), CLOCK_TICK)
+    return max(float(_settled(times).min(axis=0).mean()), CLOCK_TICK)
+
+
+def usual(times: np.ndarray) -> float:
+    """The same with all that the steps took longer than that but for the slowest: what comes and goes is seen too.
+
+    Work that is done in every third call, say, hits another frame in each pass, and no frame in all of them.
+    """
+    settled = _settled(times)
+    longer = np.sort(settled - settled.min(axis=0), axis=None)
+    return shortest(times) + float(longer[: math.ceil((1.0 - SLOWEST) * longer.size)].mean())
 
 
 def interval(base: Sequence[float], candidate: Sequence[float], error: float, seed: int) -> Interval:
@@ -114,7 +127,11 @@ def looks(most_rounds: int) -> tuple[int, ...]:
 
 
 def error_per_end(rows: int, looks: int) -> float:
-    """What of ERROR falls to each end of an interval when so many rows are looked at so often (Bonferroni)."""
+    """What of ERROR falls to one end of an interval when so many rows are looked at so often (Bonferroni).
+
+    Only lower ends accuse. The two ways of measuring count once: an end that is wrong by one of them accuses nobody
+    unless the other leans to the same side, which it does half of the time.
+    """
     return ERROR / (rows * looks)
 
 
@@ -131,6 +148,19 @@ def agreed(intervals: Sequence[Interval], floor: float) -> Finding:
     return Finding.OPEN
 
 
+def judged(shortest: Sequence[Interval], usual: Sequence[Interval], floor: float) -> Finding:
+    """What the shortest and the usual times prove together, by all ways of measuring.
+
+    The usual times know the machine's noise. Where they prove B slower and the shortest don't, it is slower only if
+    all ways prove it; by some of them, nothing is told, as for a build that is only at times as fast as the other.
+    """
+    found = agreed(shortest, floor)
+    slower = [each.proves(Finding.SLOWER, floor) for each in usual]
+    if found is Finding.SLOWER or all(slower):
+        return Finding.SLOWER
+    return Finding.OPEN if any(slower) else found
+
+
 def overall(findings: Sequence[Finding]) -> Finding:
     """The verdict of a comparison from those of its rows: one that is slower decides, then one that is open."""
     for finding in (Finding.SLOWER, Finding.OPEN, Finding.FASTER):
@@ -145,6 +175,10 @@ def _is_on_side(finding: Finding, lower: float, upper: float, floor: float) -> b
         Finding.FASTER: upper < 1.0 / floor,
         Finding.NO_SLOWER: upper < floor,
     }[finding]
+
+
+def _settled(times: np.ndarray) -> np.ndarray:
+    return times[:, min(SETTLE, times.shape[1] // 4) :]
 
 
 def _trimmed(count: int) -> int:

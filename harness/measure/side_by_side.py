@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -27,6 +28,11 @@ from .step import Step, gather
 INTERLEAVED, DUET = "interleaved", "duet"
 WHOLE_STEP = "all models"
 LETTERS = ("A", "B")
+CHECKED = 4
+"""One pass of so many is compared with an untimed one, another in each round."""
+
+OTHERWISE = 1.0 / 128
+"""By what part a pass's frames are smaller than those of the pass before."""
 
 PASS_SECONDS = 0.003
 """What a pass is to last: long beside a request, short beside what the machine's noise lasts."""
@@ -46,21 +52,27 @@ Round = Mapping[str, Sequence[Times]]
 
 
 class WrongWhenTimed(Exception):
-    """A loader gave other outputs in a timed pass than it did before."""
+    """A loader gave other outputs in a timed pass than it does when it isn't timed."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """What is timed by itself, all models or one: its step, and the inputs `[frames, width]` of every pass.
+    """What is timed by itself, all models or one: its step, and inputs `[frames, width]`.
 
-    `expected` are the outputs `[frames, out]` of its models in untimed runs, of the base and of the candidate.
+    `passes` is how many there are in a round by one way. `outputs` are those `[frames, out]` of its models over the
+    inputs as they are, untimed, of the base and of the candidate.
     """
 
     name: str
     step: Step
     audio: np.ndarray
     passes: int
-    expected: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
+    outputs: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
+
+    def inputs(self, way: str, number: int) -> np.ndarray:
+        """Those of one pass: the same work, but other bits than in any other, so that no answer is a remembered one."""
+        place = (self.passes if way == DUET else 0) + number
+        return self.audio * np.float32(1.0 - OTHERWISE * place)
 
 
 class Contender:
@@ -69,29 +81,42 @@ class Contender:
     def __init__(self, letter: str, session: MeasuringSession, step: Step) -> None:
         self.letter = letter
         self._session = session
+        self._timed: list[tuple[Step, np.ndarray, Mapping[str, np.ndarray]]] = []
         with self._named():
             self.models = {name: session.load(case.path, max_frames=1) for name, case in step.models.items()}
 
     def outputs(self, step: Step, audio: np.ndarray) -> dict[str, np.ndarray]:
         """Outputs `[frames, out]` of each model of a step, untimed, from reset, frame by frame as when timed."""
-        process = {name: lambda frames, name=name: self.models[name].process(frames, block=1) for name in step.models}
-        with self._named():
-            for name in step.models:
-                self.models[name].reset()
-            return step.run(process, audio)
 
-    def times(self, step: Step, audio: np.ndarray, expected: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
-        """Wall time `[frames]` in ns of one step per frame of audio, from reset. Raises WrongWhenTimed."""
+        def process(name: str, frames: np.ndarray) -> np.ndarray:
+            return self._session.process_together([(self.models[name], frames)], block=1, passes=1).outputs[0]
+
+        with self._named():
+            return step.run({name: partial(process, name) for name in step.models}, audio)
+
+    def times(self, step: Step, audio: np.ndarray) -> np.ndarray:
+        """Wall time `[frames]` in ns of one step per frame of audio, from reset."""
         models = {name: self.models[name] for name in step.models}
         with self._named():
             timed = self._session.measure_latency(models, step.flow, audio, reset_every=len(audio))
-        for name in expected or ():
-            if timed.outputs[name].tobytes() != expected[name].tobytes():
-                raise WrongWhenTimed(
-                    f"{self.letter}, {self.models[name].who}, gives other outputs of {name} when it is timed than when "
-                    "it is not. A wrong answer needs no timing; see `rtconform run --class numerics --class latency`"
-                )
+        self._timed.append((step, audio, timed.outputs))
         return timed.wall_ns
+
+    def check(self, number: int) -> None:
+        """Compares the outputs of timed passes with untimed ones, bit by bit. Raises WrongWhenTimed.
+
+        `number` says which of CHECKED are. Both are of the same process: in another one the memory lies elsewhere,
+        which may change the order of a sum.
+        """
+        for step, audio, outputs in self._timed[number % CHECKED :: CHECKED]:
+            untimed = self.outputs(step, audio)
+            for name in outputs:
+                if outputs[name].tobytes() != untimed[name].tobytes():
+                    raise WrongWhenTimed(
+                        f"{self.letter}, {self.models[name].who}, gives other outputs of {name} when it is timed than "
+                        "when it is not. A wrong answer needs no timing; see "
+                        "`rtconform run --class numerics --class latency`"
+                    )
 
     def run_on(self, core: int) -> None:
         """Keeps the thread that processes on one core."""
@@ -108,6 +133,7 @@ class Contender:
 
 
 Pair = tuple[Contender, Contender]
+Way = Callable[[Pair, Sequence[Row], int], list[Times]]
 
 
 def cores() -> list[int]:
@@ -115,32 +141,36 @@ def cores() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
-def ways() -> tuple[dict[str, Callable[[Pair, Sequence[Row], int], list[Times]]], dict[str, str]]:
-    """The ways of measuring that this machine has, and the reason for each that it lacks."""
-    if len(cores()) > 1:
-        return {INTERLEAVED: interleaved, DUET: duet}, {}
-    return {INTERLEAVED: interleaved}, {DUET: f"it needs two cores, and this process can be kept on {len(cores())}"}
+def ways(*loaders: LoaderImplementation) -> tuple[dict[str, Way], dict[str, str]]:
+    """The ways of measuring that there are for these loaders on this machine, and the reason for each that is not."""
+    if not all(map(is_library, loaders)):
+        # Which thread of a program processes, or of one that it started, can't be known from outside.
+        return {INTERLEAVED: interleaved}, {DUET: "only abi: loaders can be kept on a core of their own"}
+    if len(cores()) < 2:
+        return {INTERLEAVED: interleaved}, {DUET: f"it needs two cores, and this process can be kept on {len(cores())}"}
+    return {INTERLEAVED: interleaved, DUET: duet}, {}
 
 
 def rehearse(base: LoaderImplementation, candidate: LoaderImplementation, step: Step, seed: int) -> list[Row]:
     """The rows of a comparison: all models of the step, if there are several, and each by itself.
 
-    Each model gets the inputs that the base's models give it within the step.
+    Each model alone gets inputs as the base's models give it within the step, though of other audio than all together.
     """
     with ExitStack() as stack:
         pair = _pair(stack, base, candidate, step)
         parts = {WHOLE_STEP: step} if len(step.models) > 1 else {}
         parts |= {name: _alone(step, name) for name in step.models}
         sizes = {name: _size(pair, part, seed) for name, part in parts.items()}
-        audio = signals.noise(max(frames for frames, _ in sizes.values()), step.width, seed=seed)
+        most = max(frames for frames, _ in sizes.values())
+        together, audio = (signals.noise(most, step.width, seed=each) for each in (seed, seed + 1))
         values = {AUDIO: audio, **pair[0].outputs(step, audio)}
         inputs = {stage["model"]: gather(stage["inputs"], values) for stage in step.flow}
         rows = []
         for name, part in parts.items():
             frames, passes = sizes[name]
-            given = inputs.get(name, audio)[:frames]
-            expected = (pair[0].outputs(part, given), pair[1].outputs(part, given))
-            rows.append(Row(name, part, given, passes, expected))
+            given = inputs.get(name, together)[:frames]
+            outputs = (pair[0].outputs(part, given), pair[1].outputs(part, given))
+            rows.append(Row(name, part, given, passes, outputs))
         return rows
 
 
@@ -155,7 +185,9 @@ def measure(
     for number in itertools.count():
         with ExitStack() as stack:
             pair = _pair(stack, *loaders, step)
-            taken = {name: way(pair, rows, number) for name, way in ways()[0].items()}
+            taken = {name: way(pair, rows, number) for name, way in ways(*loaders)[0].items()}
+            with ThreadPoolExecutor(2) as threads:
+                list(threads.map(Contender.check, pair, (number, number)))
         yield taken
 
 
@@ -168,7 +200,7 @@ def interleaved(pair: Pair, rows: Sequence[Row], number: int) -> list[Times]:
     for count in range(max(row.passes for row in rows)):
         for row, times in zip(rows, taken, strict=True):
             for side in ((0, 1), (1, 0))[(count + number) % 2] if count < row.passes else ():
-                times[side].append(pair[side].times(row.step, row.audio, row.expected[side]))
+                times[side].append(pair[side].times(row.step, row.inputs(INTERLEAVED, count)))
     return _arrays(taken)
 
 
@@ -178,9 +210,9 @@ def duet(pair: Pair, rows: Sequence[Row], number: int) -> list[Times]:
     both = [available[(number + offset) % len(available)] for offset in (0, 1)]
     together = threading.Barrier(2)
 
-    def take(side: int, row: Row) -> np.ndarray:
+    def take(side: int, step: Step, inputs: np.ndarray) -> np.ndarray:
         together.wait()
-        return pair[side].times(row.step, row.audio, row.expected[side])
+        return pair[side].times(step, inputs)
 
     taken = _nothing_yet(rows)
     with ThreadPoolExecutor(2) as threads:
@@ -188,7 +220,8 @@ def duet(pair: Pair, rows: Sequence[Row], number: int) -> list[Times]:
             for side in (0, 1):
                 pair[side].run_on(both[(count + side) % 2])
             for row, times in zip(rows, taken, strict=True):
-                running = [threads.submit(take, side, row) for side in (0, 1) if count < row.passes]
+                given = (row.step, row.inputs(DUET, count))
+                running = [threads.submit(take, side, *given) for side in (0, 1) if count < row.passes]
                 for side, times_of_side in enumerate(running):
                     times[side].append(times_of_side.result())
     return _arrays(taken)

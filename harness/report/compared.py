@@ -109,7 +109,11 @@ def notes(comparison: Comparison, lines: Sequence[Line]) -> Iterator[str]:
     """What has to be known besides the table: what counts, what was left out, instructions, outputs."""
     limits = comparison.limits
     floor = f"{digits(100 * limits.relative)} % or {digits(limits.absolute_us)} µs"
-    yield f"Less than {floor} is no difference; all intervals hold together in {digits(100 * (1 - ERROR))} % of cases."
+    yield f"Less than {floor} is no difference; an equal build is accused in at most {digits(100 * ERROR)} % of cases."
+    for line in lines:
+        if line.is_hidden:
+            ends = ", ".join(f"{_ends(interval)} % {way}" for way, interval in line.usual.items())
+            yield f"The shortest times of {visible(line.name)} don't show what B costs more at times: {ends}."
     for way, reason in comparison.left_out.items():
         yield f"{way} NOT AVAILABLE: {reason}."
     if isinstance(comparison.counts, str) and comparison.counts != NOT_ASKED_FOR:
@@ -143,10 +147,11 @@ def _who(comparison: Comparison, number: int) -> str:
 
 def _named(lines: Sequence[Line], finding: Finding) -> str:
     """The rows of which this was found, with the estimates of the first way."""
+    deciding = {
+        line.name: line.usual if line.is_hidden else line.intervals for line in lines if line.finding is finding
+    }
     return ", ".join(
-        f"{visible(line.name)} {_percent(next(iter(line.intervals.values())).ratio)} %"
-        for line in lines
-        if line.finding is finding
+        f"{visible(name)} {_percent(next(iter(intervals.values())).ratio)} %" for name, intervals in deciding.items()
     )
 
 

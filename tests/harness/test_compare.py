@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,11 +14,9 @@ import pytest
 from rtconform.harness import comparison, selection
 from rtconform.harness.commands import compare as compare_command
 from rtconform.harness.comparison import Comparison, Limits, OutputDifference
-from rtconform.harness.implementations import Declaration, Latency, connect
-from rtconform.harness.implementations.host import SAMPLES
+from rtconform.harness.implementations import Declaration, connect
 from rtconform.harness.measure import side_by_side
-from rtconform.harness.measure.hosts import ShiftedLoader
-from rtconform.harness.measure.side_by_side import DUET, INTERLEAVED, WHOLE_STEP, Contender, Row, WrongWhenTimed
+from rtconform.harness.measure.side_by_side import DUET, INTERLEAVED, WHOLE_STEP, Row
 from rtconform.harness.measure.step import step_of
 from rtconform.harness.report import compared
 from rtconform.harness.verdicts import ExitCode
@@ -28,7 +24,7 @@ from rtconform.harness.verdicts import ExitCode
 from .raw_host import FAULTY, needs_host
 
 SCHEMA = json.loads(Path(comparison.__file__).with_name("compare-1.schema.json").read_text(encoding="utf-8"))
-GOOD, SLEEPS = f"abi:{FAULTY}#good-native", f"abi:{FAULTY}#rt-sleep"
+GOOD = f"abi:{FAULTY}#good-native"
 NO_FLOOR_CAN_BE_REACHED = "--floor-us=1e6"
 
 
@@ -47,8 +43,15 @@ def compare(tmp_path: Path, path: Path, capsys: pytest.CaptureFixture[str]):
     return run
 
 
-def made_up(ratios: dict[str, float], noise: float = 0.005, rounds: int = 8, **fields) -> Comparison:
-    """A comparison of rows whose true ratios are given, with noise between rounds; a step of A takes 50 µs."""
+EVERY_THIRD = 1e5 * (np.arange(6 * 8).reshape(6, 8) % 3 == 0)
+"""What 100 µs more in every third call come to, in ns, over six passes of eight frames."""
+
+
+def made_up(ratios: dict[str, float], noise: float = 0.005, rounds: int = 8, at_times=0.0, **fields) -> Comparison:
+    """A comparison of rows whose true ratios are given, with noise between rounds; a step of A takes 50 µs.
+
+    `at_times` is what B takes longer in ns, by pass and frame.
+    """
     random = np.random.default_rng(0)
     rows = [
         Row(name, SimpleNamespace(models=dict.fromkeys([name] if name != WHOLE_STEP else ratios)), None, 4, ({}, {}))
@@ -57,7 +60,10 @@ def made_up(ratios: dict[str, float], noise: float = 0.005, rounds: int = 8, **f
     taken = [
         {
             way: [
-                tuple(np.full((4, 8), 5e4 * factor * np.exp(random.normal(0, noise))) for factor in (1.0, ratio))
+                tuple(
+                    np.full((6, 8), 5e4 * factor * np.exp(random.normal(0, noise))) + added
+                    for factor, added in ((1.0, 0.0), (ratio, at_times))
+                )
                 for ratio in ratios.values()
             ]
             for way in (INTERLEAVED, DUET)
@@ -97,17 +103,36 @@ class TestCommand:
         assert len(row["samples_ns"]) == 2 - len(data["left_out"])
         assert "## rtconform compare: NO REGRESSION" in done.files[compared.SUMMARY]
 
-    def test_a_build_that_is_slower_fails(self, compare) -> None:
-        """By 50 µs of sleep in a step that takes none of them."""
-        done = compare(GOOD, SLEEPS)
+    def test_a_build_that_is_slower_fails(self, compare, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(side_by_side, "measure", lambda *_: iter(made_up({"model": 1.08}).rounds))
+        done = compare(GOOD, GOOD)
         assert done.code == ExitCode.UNEXPECTED
-        assert "REGRESSION: B is slower than A" in done.out
+        assert "REGRESSION: B is slower than A, after 8 rounds: model +8" in done.out
         assert json.loads(done.files[compared.DATA])["finding"] == "slower"
 
-    def test_a_build_that_is_faster_passes_and_is_said_to_be(self, compare) -> None:
-        done = compare(SLEEPS, GOOD)
+    def test_a_build_that_is_faster_passes_and_is_said_to_be(self, compare, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(side_by_side, "measure", lambda *_: iter(made_up({"model": 0.1}).rounds))
+        done = compare(GOOD, GOOD)
         assert done.code == ExitCode.OK
         assert "; faster: model -9" in done.out
+
+    def test_a_build_that_is_slower_at_times_fails(self, compare, monkeypatch: pytest.MonkeyPatch) -> None:
+        """In every third call, which is never the same frame's: the shortest times are equal, and it is said."""
+        taken = made_up({"model": 1.0}, at_times=EVERY_THIRD).rounds
+        monkeypatch.setattr(side_by_side, "measure", lambda *_: iter(taken))
+        done = compare(GOOD, GOOD)
+        assert done.code == ExitCode.UNEXPECTED
+        assert "REGRESSION: B is slower than A, after 8 rounds: model +6" in done.out
+        assert "The shortest times of model don't show what B costs more at times: +6" in done.out
+        assert "costs more at times" in done.files[compared.SUMMARY]
+
+    def test_an_unknown_numeric_class_is_refused(self, compare, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As a mistake, before anything is timed."""
+        loader = SimpleNamespace(declaration=Declaration("mine", "1.0", "loader", numeric_class="f99"))
+        monkeypatch.setattr(compare_command, "connect", lambda *_: loader)
+        done = compare(GOOD, GOOD)
+        assert done.code == ExitCode.USAGE
+        assert "A: no numeric class is called 'f99'; expected one of f32" in done.err
 
     def test_noise_is_an_exit_code_of_its_own(self, compare, monkeypatch: pytest.MonkeyPatch) -> None:
         """After as many rounds as allowed, with what can be done."""
@@ -157,97 +182,15 @@ class TestCommand:
         assert list(json.loads(done.files[compared.DATA])["rows"][0]["intervals"]) == [INTERLEAVED]
 
 
-class FakeContender:
-    """Notes where and when it is asked for times, and gives the number of the call."""
-
-    def __init__(self, name: str, log: list, meeting: threading.Barrier | None = None) -> None:
-        self.name, self.log, self.meeting, self.calls = name, log, meeting, 0
-
-    def run_on(self, core: int) -> None:
-        self.log.append((self.name, core))
-
-    def times(self, step, audio, expected) -> np.ndarray:
-        if self.meeting:
-            self.meeting.wait(timeout=30)
-        else:
-            self.log.append(self.name)
-        self.calls += 1
-        return np.full(5, float(self.calls))
-
-
-class TestSideBySide:
-    ROWS = (Row("one", None, None, 4, (None, None)), Row("other", None, None, 2, (None, None)))
-
-    def test_in_turn_each_begins_as_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """ABBA, on one core; a row that needs fewer passes gets fewer."""
-        monkeypatch.setattr(side_by_side, "cores", lambda: [4, 6])
-        log: list = []
-        taken = side_by_side.interleaved((FakeContender("A", log), FakeContender("B", log)), self.ROWS, number=1)
-        assert log[:2] == [("A", 6), ("B", 6)]
-        assert "".join(log[2:]) == "BABA" + "ABAB" + "BA" + "AB"
-        assert [times.shape for row in taken for times in row] == [(4, 5), (4, 5), (2, 5), (2, 5)]
-
-    def test_in_a_duet_both_are_at_it_at_the_same_moment(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Neither ends a pass before the other has begun it; cores are swapped from pass to pass."""
-        monkeypatch.setattr(side_by_side, "cores", lambda: [4, 6])
-        log: list = []
-        meeting = threading.Barrier(2)
-        pair = FakeContender("A", log, meeting), FakeContender("B", log, meeting)
-        taken = side_by_side.duet(pair, self.ROWS, number=0)
-        assert log == [("A", 4), ("B", 6), ("A", 6), ("B", 4)] * 2
-        assert [times[:, 0].tolist() for times in taken[0]] == [[1, 3, 5, 6]] * 2
-
-    def test_outputs_that_change_when_timed_are_an_error(self) -> None:
-        """Bit by bit, whatever was fast."""
-        outputs = {"only": np.zeros((3, 1), np.float32)}
-        session = SimpleNamespace(
-            load=lambda path, max_frames: SimpleNamespace(who="cheat"),
-            measure_latency=lambda *_, **__: Latency(*[np.ones(3)] * len(SAMPLES), "ordinary", outputs),
-        )
-        step = SimpleNamespace(models={"only": SimpleNamespace(path="only.json")}, flow=())
-        contender = Contender("B", session, step)
-        assert contender.times(step, np.zeros((3, 1)), outputs).tolist() == [1.0, 1.0, 1.0]
-        with pytest.raises(WrongWhenTimed, match="B, cheat, gives other outputs of only when it is timed"):
-            contender.times(step, np.zeros((3, 1)), {"only": -outputs["only"]})
-
-    @needs_host
-    def test_memory_lies_elsewhere_in_each_process(self) -> None:
-        """By one seed always alike, and not the same for both builds."""
-
-        def command_lines(seed: str) -> list[str]:
-            loader = ShiftedLoader(connect(GOOD, "loader"), seed)
-            lines = []
-            for _ in range(3):
-                with loader.open() as session:
-                    lines.append(Path(f"/proc/{session.pid}/cmdline").read_text(encoding="utf-8"))
-            return lines
-
-        lines = command_lines("0 A")
-        assert len({*lines, *command_lines("0 B")}) == 6
-        assert lines == command_lines("0 A")
-        assert all(re.search(r"\0--padding\0\d+\0$", line) for line in lines)
-
-    @needs_host
-    def test_each_model_is_timed_on_what_the_step_gives_it(self, path: Path) -> None:
-        """All of them together, and each alone; the five models' data flow is that of the step."""
-        step = step_of([selection.ModelCase("first", path), selection.ModelCase("second", path)])
-        good = connect(GOOD, "loader")
-        rows = side_by_side.rehearse(good, good, step, seed=0)
-        assert [(row.name, list(row.step.models)) for row in rows] == [
-            (WHOLE_STEP, ["first", "second"]),
-            ("first", ["first"]),
-            ("second", ["second"]),
-        ]
-        frames = min(len(row.audio) for row in rows)
-        assert np.array_equal(rows[1].expected[0]["first"][:frames], rows[0].expected[0]["first"][:frames])
-
-
 class TestReading:
     @pytest.mark.parametrize(
         ("ratios", "fields", "code"),
         [
             ({"a": 1.0, "b": 1.0}, {}, ExitCode.OK),
             ({"a": 1.0, "b": 0.9}, {}, ExitCode.OK),
+            ({"a": 1.0}, {"at_times": EVERY_THIRD}, ExitCode.UNEXPECTED),
+            ({"a": 1.0}, {"at_times": 0.3 * EVERY_THIRD[::-1]}, ExitCode.UNEXPECTED),
+            ({"a": 1.0}, {"at_times": 0.01 * EVERY_THIRD}, ExitCode.OK),
             ({"a": 1.0, "b": 1.08}, {}, ExitCode.UNEXPECTED),
             ({"a": 1.0, "b": 1.08}, {"limits": Limits(relative=0.1)}, ExitCode.OK),
             ({"a": 1.0, "b": 1.08}, {"limits": Limits(absolute_us=5.0)}, ExitCode.OK),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ needs_valgrind = pytest.mark.skipif(
     reason="there is no valgrind, which the set-up fetches where it can",
 )
 FRAMES = noise(8, 3)
+LONG_WORK = "for (volatile int left = 100000; left > 0; --left) {}"
 
 
 def counted(loader: str, path: Path, frames: np.ndarray = FRAMES) -> float:
@@ -37,11 +39,31 @@ def test_counts_are_the_same_in_every_run_and_higher_for_more_work(path: Path) -
 
 @needs_valgrind
 def test_only_process_counts(tmp_path: Path) -> None:
-    """A loader that copies a float: not the parsing of its file, and nothing of the host but the call."""
-    library = raw_host.compiled("identity_loader.c", tmp_path)
-    file = raw_host.written(tmp_path / "five", "5")
-    (per_frame,) = instructions.count(connect(f"abi:{library}", "loader"), [(file, noise(50, 5))])
-    assert 5 < per_frame < 500
+    """A loader that copies a float: neither the parsing of its file nor reset, and nothing of the host but the call."""
+    assert 5 < counted_of_copying(tmp_path, "(void)model; }", f"(void)model; {LONG_WORK} }}") < 500
+
+
+@needs_valgrind
+def test_no_counted_answer_is_a_remembered_one(tmp_path: Path) -> None:
+    """A loader that works only for frames that it has not seen works for each."""
+    remembers = f"""static float seen[1000];
+    static int count;
+    for (int i = 0; i < count; ++i) if (seen[i] == in[0]) goto known;
+    seen[count++] = in[0];
+    {LONG_WORK}
+known:
+    memcpy("""
+    assert counted_of_copying(tmp_path, "memcpy(", remembers) > 100_000
+
+
+def counted_of_copying(folder: Path, old: str, new: str) -> float:
+    """Instructions per frame of a loader that copies frames of five, with a change in its source."""
+    text = Path(__file__).with_name("identity_loader.c").read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    source = raw_host.written(folder / "copying.c", text.replace(old, new))
+    library = raw_host.compiled(source, folder)
+    file = raw_host.written(folder / "five", "5")
+    return instructions.count(connect(f"abi:{library}", "loader"), [(file, noise(50, 5))])[0]
 
 
 @needs_valgrind
@@ -49,6 +71,18 @@ def test_a_library_that_dies_under_valgrind_is_not_available(path: Path) -> None
     """In one sentence, with the signal."""
     with pytest.raises(NotAvailable, match=r"under valgrind it died of SIGSEGV$"):
         counted("ldr-crashes", path)
+
+
+@pytest.mark.parametrize("written", [None, "events: Ir\n"])
+def test_counts_that_are_not_written_are_not_available(tmp_path: Path, written: str | None) -> None:
+    """As on a full disk: no reason to lose what was measured before."""
+    client = SimpleNamespace(noise=[], pid=7, who="mine", request=lambda *_, **__: {"counted": True})
+    session = instructions.CountingSession(client)
+    session.folder = tmp_path
+    if written is not None:
+        (tmp_path / "7.1").write_text(written)
+    with pytest.raises(NotAvailable, match=r"callgrind was to write its totals to 7\.1, and did not"):
+        session.count_instructions(SimpleNamespace(model_id=1), FRAMES)
 
 
 def test_without_valgrind_it_says_what_to_install(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

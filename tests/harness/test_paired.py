@@ -35,15 +35,18 @@ def interval_of(logs: np.ndarray, error: float) -> Interval:
 
 
 def comparisons(ratios: tuple[float, ...], errors, tries: int = TRIES // 10) -> Iterator[Finding]:
-    """Verdicts of whole comparisons, two ways and a row per true ratio, that look as often as they may."""
+    """Verdicts of whole comparisons, two ways and a row per true ratio, that look as often as they may.
+
+    The usual times have errors of their own, half as large again as those of the shortest.
+    """
     random = np.random.default_rng(2)
     looks = paired.looks(paired.LOOKS[-1])
     share = paired.error_per_end(len(ratios), len(looks))
     for _ in range(tries):
-        logs = [[np.log(ratio) + errors(random, looks[-1]) for _ in range(2)] for ratio in ratios]
+        logs = [[np.log(ratio) + size * errors(random, looks[-1]) for size in (1.0, 1.0, 1.5, 1.5)] for ratio in ratios]
         for look in looks:
             rows = [[interval_of(way[:look], share) for way in row] for row in logs]
-            verdict = paired.overall([paired.agreed(row, FLOOR) for row in rows])
+            verdict = paired.overall([paired.judged(row[:2], row[2:], FLOOR) for row in rows])
             if verdict is not Finding.OPEN:
                 break
         yield verdict
@@ -66,6 +69,28 @@ class TestShortest:
     def test_of_a_short_pass_less_is_left_out(self) -> None:
         """A quarter: something has to be left."""
         assert paired.shortest(np.array([[9.0, 9.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]])) == 1.0
+
+
+class TestUsual:
+    def test_what_comes_and_goes_counts(self) -> None:
+        """100 more in every third call: the shortest times don't have it, the usual ones nearly all of it."""
+        times = np.full((16, 64), 50.0)
+        times.ravel()[::3] += 100.0
+        assert paired.shortest(times) == 50.0
+        assert 75.0 < paired.usual(times) < 50.0 + 100.0 / 3
+
+    def test_what_hits_fewer_than_one_step_in_twenty_does_not(self) -> None:
+        """That is mostly the machine, in passes that begin with cold caches."""
+        random = np.random.default_rng(0)
+        times = 1000.0 + (random.random((16, 64)) < 0.04) * random.exponential(5000.0, (16, 64))
+        times[:, : paired.SETTLE] += 3000.0
+        assert paired.usual(times) == 1000.0
+
+    def test_frames_that_cost_more_are_none_of_the_slowest(self) -> None:
+        """They do in each pass."""
+        times = np.full((4, 40), 100.0)
+        times[:, ::4] = 500.0
+        assert paired.usual(times) == 200.0
 
 
 class TestInterval:
@@ -129,6 +154,21 @@ class TestAgreement:
     def test_one_way_decides_when_the_other_does_not_contradict(self, ways, finding: Finding) -> None:
         assert paired.agreed(ways, FLOOR) is finding
         assert paired.agreed(ways[::-1], FLOOR) is finding
+
+    @pytest.mark.parametrize(
+        ("shortest", "usual", "finding"),
+        [
+            ((SAME, SAME), (SAME, LEANS_UP), Finding.NO_SLOWER),
+            ((SAME, SAME), (SLOWER, LEANS_UP), Finding.OPEN),
+            ((FASTER, FASTER), (LEANS_UP, SLOWER), Finding.OPEN),
+            ((SAME, SAME), (SLOWER, SLOWER), Finding.SLOWER),
+            ((SLOWER, SLOWER), (SAME, SAME), Finding.SLOWER),
+            ((LEANS_UP, LEANS_UP), (SAME, SAME), Finding.OPEN),
+        ],
+    )
+    def test_what_the_shortest_times_hide_acquits_nobody(self, shortest, usual, finding: Finding) -> None:
+        """Where all ways prove it of the usual times, it accuses."""
+        assert paired.judged(shortest, usual, FLOOR) is finding
 
     @pytest.mark.parametrize(
         ("rows", "finding"),
