@@ -173,7 +173,8 @@ static rtc_status load(const char *path, rtc_model **model, rtc_error *error) {
 }
 
 static rtc_status prepare(rtc_model *model, uint32_t max_frames, rtc_error *error) {
-    (void)model, (void)max_frames, (void)error;
+    (void)max_frames, (void)error;
+    memset(model->rows, 0, sizeof model->rows); /* or their pages, which calloc left to the system, come in process */
     return RTC_OK;
 }
 
