@@ -20,10 +20,10 @@ def judge_steps(loader, model_set, rtc_config, measure):
 
     def run(conditions):
         __tracebackhide__ = True
-        with timed_run(loader, step_of(model_set), conditions, rtc_config.seed) as timed:
-            judgement = deadline.judge(timed, rtc_config.deadline_ms)
+        with timed_run(loader, step_of(model_set), conditions, rtc_config.deadline_ms, rtc_config.seed) as timed:
+            judgement = deadline.judge(timed)
             how = {"conditions": conditions.name, "priority": timed.priority, "chunk": CHUNK}
-            measure("latency", **how, deadline_ms=rtc_config.deadline_ms, **timed.samples())
+            measure("latency", **how, deadline_ms=timed.deadline_ms, **timed.samples())
             check(judgement.verdict is not Verdict.FAIL, str(judgement), conditions=conditions.name)
             timed.check_outputs()
         if judgement.verdict is Verdict.INCONCLUSIVE:

@@ -57,16 +57,16 @@ class Judgement:
         )
 
 
-def judge(run: TimedRun, deadline_ms: float) -> Judgement:
+def judge(run: TimedRun) -> Judgement:
     """Times steps until the bound on the miss rate decides, or there are as many as there may be."""
     for steps in LOOKS:
         run.take(steps - len(run))
-        judgement = Judgement.of(run.samples(), deadline_ms)
+        judgement = Judgement.of(run.samples(), run.deadline_ms)
         if judgement.verdict is Verdict.FAIL:
             return judgement
     while judgement.verdict is None:
         run.take(max(miss_rate.steps_needed(judgement.misses) - len(run), LOOKS[0]))
-        judgement = Judgement.of(run.samples(), deadline_ms)
+        judgement = Judgement.of(run.samples(), run.deadline_ms)
     return judgement
 
 

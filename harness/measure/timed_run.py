@@ -31,7 +31,9 @@ REST = 0.1
 priority that want more than 95 % of a second."""
 
 CALIBRATION = 10
-LONGEST_CONTROL_NS = 5_000_000
+LONGEST_CONTROL, LONGEST_CONTROL_NS = 0.5, 5_000_000
+"""A step of nothing may take this part of the deadline, or it would be late by itself, and no longer than so long."""
+
 LONGEST_FACTOR = 3
 """A step is waited for so many times as long as is usual."""
 
@@ -80,10 +82,10 @@ class _Process:
 
 
 @contextmanager
-def timed_run(loader: Any, step: Step, conditions: Conditions, seed: int) -> Iterator[TimedRun]:
+def timed_run(loader: Any, step: Step, conditions: Conditions, deadline_ms: float, seed: int) -> Iterator[TimedRun]:
     """Two processes of a loader with the models of a step, and nothing timed yet."""
     with ExitStack() as stack:
-        yield TimedRun(stack, loader, step, conditions, seed)
+        yield TimedRun(stack, loader, step, conditions, deadline_ms, seed)
 
 
 def joined(parts: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -99,12 +101,16 @@ class TimedRun:
     stand in one row, in chunks of CHUNK steps, the first process first.
     """
 
-    def __init__(self, stack: ExitStack, loader: Any, step: Step, conditions: Conditions, seed: int) -> None:
-        self.loader, self.step, self.conditions, self.seed = loader, step, conditions, seed
+    def __init__(
+        self, stack: ExitStack, loader: Any, step: Step, conditions: Conditions, deadline_ms: float, seed: int
+    ) -> None:
+        self.loader, self.step, self.deadline_ms, self.seed = loader, step, deadline_ms, seed
         self._processes = [_Process(stack, loader, step, conditions) for _ in range(2)]
         self._chunks: list[list[Latency]] = []
         first = [process.time(self._audio(-2, CALIBRATION)) for process in self._processes]
         self._usual_ns = int(np.median(first[0].wall_ns))
+        longest = min(LONGEST_CONTROL * deadline_ms * 1e6, LONGEST_CONTROL_NS)
+        self._control_ns = max(int(min(self._usual_ns, longest)), 1)
 
     def __len__(self) -> int:
         """The number of steps that are timed so far."""
@@ -117,7 +123,7 @@ class TimedRun:
 
     def _take_chunk(self) -> None:
         place = len(self._chunks)
-        how = {"warmup": WARM_UP, "control_ns": min(self._usual_ns, LONGEST_CONTROL_NS)}
+        how = {"warmup": WARM_UP, "control_ns": self._control_ns}
         if place % CHUNKS_PER_RESET == 0:
             how["reset_every"] = CHUNK + WARM_UP
         self._chunks.append([])

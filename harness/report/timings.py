@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..implementations.host import SAMPLES
 from ..measure import deadline, paired
 from ..measure.deadline import Judgement
 from ..measure.statistics import Percentiles
@@ -111,11 +112,10 @@ def blocks(run: Run) -> list[BlocksFigure]:
 
 
 def _step(record: Mapping[str, Any]) -> StepFigure:
-    arrays = {name: np.asarray(values, np.float64) for name, values in record.items() if name.endswith("_ns")}
+    arrays = {name: np.asarray(record[name], np.float64) for name in SAMPLES}
     percentiles = (
         Percentiles.of(arrays[key].tolist()).scaled(NS_TO_MS) for key in ("wall_ns", "cpu_ns", "null_ns", "wake_ns")
     )
-    arrays |= {"waits": np.asarray(record["waits"])}
     return StepFigure(
         *names(record),
         visible(record["conditions"]),

@@ -88,6 +88,8 @@ def test_the_smallest_buffer_lasts_for_longer_than_the_step(ms, buffer):
 class Script:
     """A timed run whose steps are known beforehand: every `period`-th is late."""
 
+    deadline_ms = 10.0
+
     def __init__(self, period):
         self.period, self.taken = period, 0
 
@@ -117,5 +119,5 @@ class Script:
 def test_steps_are_taken_until_they_decide(period, verdict, most):
     """No more than that takes; a rate at the limit itself can't be decided."""
     run = Script(period)
-    assert deadline.judge(run, 10.0).verdict is verdict
+    assert deadline.judge(run).verdict is verdict
     assert len(run) <= most

@@ -231,6 +231,16 @@ def test_declaring_nothing_is_no_success(rtconform, tmp_path):
     assert "NOT JUDGED" in run.stdout
 
 
+def test_a_deadline_that_no_step_can_meet_is_failed_at_once(rtconform, tmp_path):
+    """Steps of nothing keep a tight deadline all the same, so that they don't speak for a loader that can't."""
+    settings = tmp_path / "tight.toml"
+    settings.write_text("deadline_ms = 0.001\n")
+    run = rtconform("run", "--loader", GOOD, "--class", "latency", "--config", settings, "--", "-k", "LAT-STEP")
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert results(tmp_path) == {"LAT-STEP[good-native]": "FAIL"}
+    assert "128 of 128 steps missed 0.001 ms" in run.stdout
+
+
 def test_timed_classes_refuse_to_run_in_parallel(rtconform):
     """One sentence, exit code 2."""
     run = rtconform("run", "--loader", GOOD, "--class", "latency", "--", "-n", "2")

@@ -44,7 +44,7 @@ Switches Switches::now() noexcept {
     return {usage.ru_nivcsw, usage.ru_nvcsw};
 }
 
-StolenTime::StolenTime() noexcept : file_(open("/proc/stat", O_RDONLY | O_CLOEXEC)), before_(per_processor()) {}
+StolenTime::StolenTime() : file_(open("/proc/stat", O_RDONLY | O_CLOEXEC)), before_(per_processor()) {}
 
 StolenTime::~StolenTime() {
     if (file_ >= 0) close(file_);
@@ -79,17 +79,17 @@ std::vector<std::int64_t> StolenTime::per_processor() const {
 }
 
 // Begins once the thread has its priority: without it, it would never run beside a real-time thread on its processor.
-WakeUps::WakeUps(std::size_t most) : thread_([this, most] { run(most); }) {
+WakeUps::WakeUps(std::size_t most) {
+    if (most == 0) return;
+    thread_ = std::thread([this, most] { run(most); });
     while (!started_) std::this_thread::yield();
 }
 
-WakeUps::~WakeUps() {
-    if (thread_.joinable()) take();
-}
+WakeUps::~WakeUps() { take(); }
 
 std::vector<std::int64_t> WakeUps::take() {
     ended_ = true;
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
     return std::move(late_);
 }
 
@@ -97,7 +97,6 @@ void WakeUps::run(std::size_t most) {
     late_.reserve(std::min(most, usual_wake_ups));
     const RealTime real_time(audio_priority + 1);  // above what is measured, or that would be what it waits for
     started_ = true;
-    if (most == 0) return;
     std::int64_t due = nanoseconds(CLOCK_MONOTONIC);
     do {
         due += period_ns;

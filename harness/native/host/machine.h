@@ -37,7 +37,7 @@ struct Switches {
 // Time that the hypervisor gave to others while a processor wanted to run, in clock ticks (10 ms as a rule).
 class StolenTime {
 public:
-    StolenTime() noexcept;
+    StolenTime();
     ~StolenTime();
     StolenTime(const StolenTime&) = delete;
     StolenTime& operator=(const StolenTime&) = delete;
@@ -56,7 +56,7 @@ private:
 // has to expect here, whatever it runs.
 class WakeUps {
 public:
-    // At least one is noted, and at most so many; with 0, none.
+    // At least one is noted, and at most so many; with 0 there is no thread.
     explicit WakeUps(std::size_t most);
 
     // Ends the thread; the delays in ns.
