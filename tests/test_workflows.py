@@ -195,7 +195,7 @@ class TestAction:
         """The check fails with the run's own exit code, the page names the requirement, the report is uploaded."""
         source = repository / "src" / "loader.c"
         source.write_text(source.read_text().replace(RIGHT, WRONG))
-        gated = gate(python=sys.executable, **{"compare-with": ""})
+        gated = gate(python=sys.executable, classes="numerics", **{"compare-with": ""})
         assert gated.job[-1].conclusion == "failure"
         assert conclusions(gated.steps) == {"Install the judge": "skipped", "Judge": "failure", "Compare": "skipped"}
         (judged,) = [done for done in gated.steps if done.name == "Judge"]

@@ -37,6 +37,8 @@ def block_costs(session: Any, model: Any, seed: int) -> list[BlockCost]:
     costs: dict[int, BlockCost] = {}
     for _ in range(ROUNDS):
         left = [block for block in BLOCKS if block not in costs or costs[block].ratio > DEAREST]
+        if not left:
+            break
         alone, outputs = None, np.empty((0, model.output_size), np.float32)
         for block in dict.fromkeys((1, *left)):
             model.reset()

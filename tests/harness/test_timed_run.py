@@ -1,0 +1,231 @@
+"""Timed runs: which frames are given to a loader, what is checked of its outputs, and what blocks cost."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from rtconform.harness.implementations import Latency
+from rtconform.harness.implementations.errors import ProtocolViolation
+from rtconform.harness.implementations.host import SAMPLES, Blocks, MeasuringSession
+from rtconform.harness.judging import RequirementFailed
+from rtconform.harness.measure import block_costs, first_steps, machine
+from rtconform.harness.measure.step import step_of
+from rtconform.harness.measure.timed_run import CHUNK, WARM, TimedRun, cold
+from rtconform.harness.rtneural_json import evaluate
+from rtconform.harness.selection import SMALL, ModelCase
+
+CASE = ModelCase("dense", SMALL / "dense.json")
+STEP = step_of([CASE])
+CHUNKS = 9
+
+
+class Session:
+    """A loader's process that computes as the oracle does, and adds what `fault` says for a timed request's number."""
+
+    def __init__(self, fault=lambda number: 0.0):
+        self.fault, self.asked = fault, []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return None
+
+    def load(self, path, max_frames):
+        return SimpleNamespace(process=self.right, reset=lambda: None)
+
+    def right(self, frames):
+        return evaluate(CASE.model, frames).astype(np.float32)
+
+    def measure_latency(self, models, flow, audio, **how):
+        outputs = self.right(audio) + np.float32(self.fault(len(self.asked)))
+        self.asked.append((audio, how))
+        steps = np.full(len(audio) - how.get("warmup", 0), 1000)
+        return Latency(*[steps] * len(SAMPLES), "ordinary", {CASE.name: outputs})
+
+
+def timed(fault=lambda number: 0.0, conditions=WARM, deadline_ms=10.0):
+    """(a run of some chunks, its processes): the first of them is wrong as `fault` says."""
+    processes = [Session(fault), Session(), Session()]
+    loader = SimpleNamespace(open=iter(processes).__next__, declaration=SimpleNamespace(numeric_class="f32"))
+    with ExitStack() as stack:
+        run = TimedRun(stack, loader, STEP, conditions, deadline_ms, seed=3)
+    run.take(CHUNKS * 2 * CHUNK)
+    return run, processes
+
+
+def test_no_process_is_given_a_frame_twice():
+    """Not even by the burst behind the verdict; both that take turns are given the same."""
+    run, processes = timed()
+    run.check_outputs()
+    first, second = ([audio for audio, _ in process.asked] for process in processes[:2])
+    assert len(run) == CHUNKS * 2 * CHUNK == len(run.samples()["wall_ns"])
+    frames = np.concatenate(first)
+    assert len(np.unique(frames, axis=0)) == len(frames)
+    assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=False))
+
+
+def test_state_goes_on_from_chunk_to_chunk():
+    """And is reset with every eighth, before its first frame only."""
+    chunks = timed()[1][0].asked[1:]
+    assert [how.get("reset_every", 0) for _, how in chunks] == [len(chunks[0][0]), *[0] * 7, len(chunks[0][0])]
+
+
+@pytest.mark.parametrize(("deadline_ms", "length"), [(10.0, 1000), (0.001, 500), (1e-9, 1)])
+def test_a_step_of_nothing_is_as_long_as_a_step_and_half_a_deadline_at_most(deadline_ms, length):
+    """The steps here take 1000 ns; something is drawn out whatever the deadline."""
+    assert {how["control_ns"] for _, how in timed(deadline_ms=deadline_ms)[1][0].asked[1:]} == {length}
+
+
+def test_cold_steps_have_others_between_them():
+    """Another set of the models, and memory as large as a cache."""
+    (_, how), *_ = timed(conditions=cold())[1][0].asked
+    assert len(how["others"]) == len(STEP.models)
+    assert how["cache_bytes"] == machine.largest_cache_bytes()
+
+
+@pytest.mark.parametrize("wrong", [1, 5, CHUNKS])
+def test_wrong_outputs_of_any_chunk_are_a_failure(wrong):
+    """The first request is the calibration, which is not judged."""
+    run, _ = timed(lambda number: 0.01 * (number == wrong))
+    with pytest.raises(RequirementFailed, match="dense gave wrong outputs when they are timed"):
+        run.check_outputs()
+
+
+def test_wrong_outputs_after_many_steps_in_a_row_are_a_failure():
+    """Where the pauses between chunks would have kept a loader honest."""
+    run, _ = timed(lambda number: 0.01 * (number == CHUNKS + 1))
+    with pytest.raises(RequirementFailed, match="dense gave wrong outputs after 1984 timed steps in a row"):
+        run.check_outputs()
+
+
+def test_other_bits_within_the_budget_are_no_failure():
+    """Another process may sum in another order."""
+    run, _ = timed(lambda number: 1e-8)
+    run.check_outputs()
+
+
+@pytest.mark.parametrize(("wrong", "event"), [(0, "after load"), (1, "after reset"), (2, "after reset and a pause")])
+def test_wrong_outputs_of_a_first_step_are_a_failure(monkeypatch, wrong, event):
+    """Of each of the three."""
+    monkeypatch.setattr(first_steps, "PAUSE_SECONDS", 0.0)
+    declared = SimpleNamespace(numeric_class="f32")
+    good = SimpleNamespace(open=Session, declaration=declared)
+    assert list(first_steps.first_steps(good, STEP, seed=1)) == ["load", "reset", "pause"]
+    bad = SimpleNamespace(open=lambda: Session(lambda number: 0.01 * (number == wrong)), declaration=declared)
+    with pytest.raises(RequirementFailed, match=f"dense gave wrong outputs {event}"):
+        first_steps.first_steps(bad, STEP, seed=1)
+
+
+class BlockSession:
+    """Costs so many ns per frame in blocks of some size; each measurement is counted."""
+
+    def __init__(self, cost, outputs=lambda frames, block: frames):
+        self.cost, self.outputs, self.measured = cost, outputs, []
+
+    def measure_blocks(self, model, frames, block):
+        self.measured.append(block)
+        times = np.full(-(-len(frames) // block), float(self.cost(block, len(self.measured)) * block))
+        return Blocks(times, times, self.outputs(frames, block))
+
+
+def costs_of(session):
+    model = SimpleNamespace(input_size=1, output_size=1, reset=lambda: None)
+    return block_costs.block_costs(session, model, seed=0)
+
+
+def test_blocks_that_cost_no_more_are_measured_once():
+    """Single frames are what they are measured by, in every round."""
+    session = BlockSession(lambda block, number: 100)
+    assert {cost.ratio for cost in costs_of(session)} == {1.0}
+    assert session.measured == list(block_costs.BLOCKS)
+
+
+def test_a_block_that_was_disturbed_once_is_measured_again():
+    """It is judged by its cheapest round."""
+    session = BlockSession(lambda block, number: 900 if number == 4 else 100)
+    assert max(cost.ratio for cost in costs_of(session)) == 1.0
+    assert session.measured == [*block_costs.BLOCKS, 1, block_costs.BLOCKS[3]]
+
+
+def test_a_block_that_is_always_dear_stays_so():
+    """After as many rounds as there may be, of which the cheapest counts; the cost is per frame."""
+    session = BlockSession(lambda block, number: 100 if block < 4096 else 300 if number == 8 else 500)
+    costs = {cost.block: cost for cost in costs_of(session)}
+    assert session.measured.count(4096) == block_costs.ROUNDS
+    assert (costs[4096].ratio, costs[4096].cpu_ns, costs[1024].ratio) == (3.0, 300.0, 1.0)
+
+
+def test_a_block_with_other_outputs_is_a_failure():
+    """At whichever frame."""
+
+    def spoilt(frames, block):
+        outputs = frames.copy()
+        outputs[1000:] = 0.0 if block == 4096 else outputs[1000:]
+        return outputs
+
+    with pytest.raises(RequirementFailed, match=r"blocks of 4096 gave other outputs.*first at frame 1000"):
+        costs_of(BlockSession(lambda block, number: 100, spoilt))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [({"index0": "32K", "index2": "1024K", "index3": "24M"}, 24 << 20), ({"index3": "1G"}, 64 << 20), ({}, 32 << 20)],
+)
+def test_the_largest_cache_is_the_one_that_counts(tmp_path, sizes, expected):
+    """Up to a limit; a usual one where nothing is said."""
+    for name, size in sizes.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "size").write_text(f"{size}\n")
+    assert machine.largest_cache_bytes(tmp_path) == expected
+
+
+class TestReplies:
+    """What a schema can't say of a reply is checked all the same: a program may declare `measure` and have it wrong."""
+
+    MODEL = SimpleNamespace(model_id=1, output_size=2)
+    AUDIO = np.zeros((5, 3), np.float32)
+
+    def session(self, **change):
+        steps = {name: [1.0] * 4 for name in SAMPLES}
+        reply = {**steps, "priority": "ordinary", "outputs": {"one": np.zeros((5, 2), np.float32)}, **change}
+        client = SimpleNamespace(
+            who="mine", noise=[], pid=1, request=lambda *_, **__: reply, array=lambda op, array: array
+        )
+        return MeasuringSession(client)
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"wall_ns": [1.0]}, "expected: 4 of each sample"),
+            ({"wake_ns": []}, "expected: times of wake-ups"),
+            ({"outputs": {}}, "expected: outputs of shape"),
+            ({"outputs": {"one": np.zeros((4, 2), np.float32)}}, "found:    {'one': (4, 2)}"),
+        ],
+    )
+    def test_steps_that_are_not_all_there_break_the_protocol(self, change, message):
+        """With what was expected and what was found."""
+        how = {"warmup": 1, "control_ns": 1}
+        assert len(self.session().measure_latency({"one": self.MODEL}, [], self.AUDIO, **how).wall_ns) == 4
+        with pytest.raises(ProtocolViolation) as raised:
+            self.session(**change).measure_latency({"one": self.MODEL}, [], self.AUDIO, **how)
+        assert message in str(raised.value)
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"cpu_ns": [1.0]}, "expected: 3 of each sample"),
+            ({"outputs": np.zeros((5, 1), np.float32)}, "expected: outputs of shape (5, 2)"),
+        ],
+    )
+    def test_blocks_that_are_not_all_there_break_the_protocol(self, change, message):
+        """Five frames are three blocks of two."""
+        good = {"wall_ns": [1.0] * 3, "cpu_ns": [1.0] * 3, "outputs": np.zeros((5, 2), np.float32)}
+        assert len(self.session(**good).measure_blocks(self.MODEL, self.AUDIO, 2).cpu_ns) == 3
+        with pytest.raises(ProtocolViolation) as raised:
+            self.session(**{**good, **change}).measure_blocks(self.MODEL, self.AUDIO, 2)
+        assert message in str(raised.value)
