@@ -113,19 +113,17 @@ class Runner:
     # or, and, comparison, not: the operators by how loosely they bind. A name that is not there is "".
 
     def _either(self, tokens: list[str], failed: bool) -> Any:
-        value = self._both(tokens, failed)
-        while tokens[:1] == ["||"]:
-            tokens.pop(0)
-            other = self._both(tokens, failed)
-            value = value or other
-        return value
+        return self._joined("||", self._both, tokens, failed)
 
     def _both(self, tokens: list[str], failed: bool) -> Any:
-        value = self._compared(tokens, failed)
-        while tokens[:1] == ["&&"]:
+        return self._joined("&&", self._compared, tokens, failed)
+
+    def _joined(self, operator: str, operand: Callable[..., Any], tokens: list[str], failed: bool) -> Any:
+        value = operand(tokens, failed)
+        while tokens[:1] == [operator]:
             tokens.pop(0)
-            other = self._compared(tokens, failed)
-            value = value and other
+            other = operand(tokens, failed)
+            value = (value or other) if operator == "||" else (value and other)
         return value
 
     def _compared(self, tokens: list[str], failed: bool) -> Any:
