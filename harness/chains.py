@@ -127,19 +127,29 @@ def trained_by(trainer: Any, folder: Path) -> Stage:
     """A short training of one model: its state dict has to be the model that it left to be judged."""
     case = export_cases.of_five(QUICK)
 
-    def tested() -> Sources:
-        trained = training.quick(trainer)
-        weights = trained.folder / f"{case.name}.safetensors"
-        check(weights.is_file(), "the run left no state dict", expected=str(weights))
-        try:
-            module = case.stored(weights).build()
-        except UnusableModule as error:
-            raise RequirementFailed("the state dict is not that of the specified model", found=str(error)) from error
-        sizes = (trained.model.input_size, export_cases.input_size(module))
-        check(sizes[0] == sizes[1], "the file and the state dict have other input sizes", file=sizes[0], state=sizes[1])
-        return {case.name: Source(case, module, ModelCase(case.name, trained.path), module_decides=False)}
+    def own() -> Sources:
+        return sources_of([case], _new(folder))
 
-    return Stage("training", trainer.declaration.name, tested, lambda: sources_of([case], _new(folder)))
+    return Stage("training", trainer.declaration.name, lambda: _trained(trainer), own)
+
+
+def trained_among_five(trainer: Any) -> Stage:
+    """The same model in its place among the five."""
+    return Stage("training", trainer.declaration.name, lambda: {**five_sources(), **_trained(trainer)}, five_sources)
+
+
+def _trained(trainer: Any) -> Sources:
+    case = export_cases.of_five(QUICK)
+    trained = training.quick(trainer)
+    weights = trained.folder / f"{case.name}.safetensors"
+    check(weights.is_file(), "the run left no state dict", expected=str(weights))
+    try:
+        module = case.stored(weights).build()
+    except UnusableModule as error:
+        raise RequirementFailed("the state dict is not that of the specified model", found=str(error)) from error
+    sizes = (trained.model.input_size, export_cases.input_size(module))
+    check(sizes[0] == sizes[1], "the file and the state dict have other input sizes", file=sizes[0], state=sizes[1])
+    return {case.name: Source(case, module, ModelCase(case.name, trained.path), module_decides=False)}
 
 
 def exported_by(exporter: Any, folder: Path) -> Stage:

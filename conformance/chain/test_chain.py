@@ -39,3 +39,12 @@ def test_exported_files_run_live(exporter, pipeline, tmp_path, rtc_config):
         skip_undeclared(exporter, source.case.layer_types)
     stages = [chains.exported_by(exporter, tmp_path), chains.run_by(pipeline)]
     chains.check_chain(sources, stages, pipeline.declaration.numeric_class, rtc_config.seed)
+
+
+@pytest.mark.requirement("CHN-TRAINED-LIVE")
+@pytest.mark.shares("trainer")
+def test_trained_weights_run_live(trainer, exporter, pipeline, tmp_path, rtc_config):
+    """A short training, its state dict exported among the five, the folder live."""
+    skip_undeclared(exporter, export_cases.of_five(chains.QUICK).layer_types)
+    stages = [chains.trained_among_five(trainer), chains.exported_by(exporter, tmp_path), chains.run_by(pipeline)]
+    chains.check_chain({}, stages, pipeline.declaration.numeric_class, rtc_config.seed)

@@ -1,0 +1,9 @@
+// rtconform.reference_models._plugin_core: the plugin core for Python.
+#include "bindings.h"
+
+PYBIND11_MODULE(_plugin_core, module)
+{
+    module.doc() = "The plugin core: the five models on any loader library, live.";
+    rtconform::plugin::bind_processors(module);
+    rtconform::plugin::bind_async_inference(module);
+}
