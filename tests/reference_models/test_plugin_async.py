@@ -172,7 +172,7 @@ def test_it_can_be_dropped_at_any_moment(loader, audio, moment):
         for i in range(10):
             inference.submit(i, audio[i])
     if moment == "unread":
-        results_of(inference, 1)
+        time.sleep(0.1)
     if moment == "stopped":
         inference.stop()
     before = len(os.listdir("/proc/self/task"))

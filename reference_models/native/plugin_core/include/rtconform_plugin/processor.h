@@ -53,13 +53,13 @@ public:
 private:
     struct Unload
     {
-        const rtc_loader* loader = nullptr;
+        const rtc_loader* loader;
         void operator()(rtc_model* model) const noexcept { loader->unload(model); }
     };
 
     std::unique_ptr<rtc_model, Unload> model_;
     uint32_t input_size_ = 0, output_size_ = 0, max_frames_ = 0;
-    ModelFile file_;
+    ModelFile file_ {};
 };
 
 } // namespace rtconform::plugin
