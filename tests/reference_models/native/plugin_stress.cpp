@@ -91,6 +91,7 @@ std::vector<Played> play(AsyncInference& inference, uint64_t frames, Counts& cou
             const auto features = features_of(next);
             next += inference.submit(next, 0, features.data(), frame_size) == Submitted::accepted;
         }
+        std::this_thread::yield();
         while(inference.poll(result))
         {
             counts.lost += result.frame_id > expected ? result.frame_id - expected : 0;
