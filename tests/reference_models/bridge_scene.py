@@ -1,4 +1,4 @@
-"""What tests of MLBridge share: a folder that plays, a folder for exports, trainers of a few lines, and what was heard."""
+"""What tests of MLBridge share: a folder that plays, one for exports, trainers of a few lines, and what was heard."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from rtconform.harness.paths import FIXTURES
 from rtconform.reference_models import _plugin_core
@@ -22,6 +24,10 @@ SMALL = ["DynamicsEngine", "GroovePredictor"]
 
 ENOUGH = 60.0
 """Seconds that no step of a test needs."""
+
+FOREVER = "time.sleep(1000)\n"
+DEAF = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+READY = "print('ready', flush=True)\n"
 
 PRELUDE = """
 import json, os, pathlib, shutil, signal, subprocess, sys, time
@@ -50,6 +56,11 @@ def until(condition: Callable[[], Any], what: str) -> None:
     while not condition():
         assert time.monotonic() < end, f"waited in vain for {what}"
         time.sleep(0.005)
+
+
+def is_ready(bridge: Any) -> None:
+    """Waits until a trainer has come to READY."""
+    until(lambda: "ready" in bridge.log(), "the trainer")
 
 
 class Scene:
@@ -115,6 +126,16 @@ class Scene:
     def processes(self) -> list[int]:
         """The processes that trainers of this scene are, or started, in whatever session they are."""
         return [pid for pid in _numbers() if f"MARK={self.mark}\0".encode() in _read(pid, "environ")]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    """Bridges and their folders; at the end no process may be left. Skipped where there is no MLBridge."""
+    if sys.platform == "win32":
+        pytest.skip("MLBridge isn't available on Windows")
+    scene = Scene(tmp_path)
+    yield scene
+    scene.close()
 
 
 def zombies() -> list[int]:

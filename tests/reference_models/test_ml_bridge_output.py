@@ -6,10 +6,9 @@ import sys
 
 import pytest
 
-from .bridge_scene import ENOUGH, EXPORT_SMALL, SMALL, Scene, until
+from .bridge_scene import ENOUGH, EXPORT_SMALL, SMALL, scene, until
 
-if sys.platform == "win32":
-    pytest.skip("MLBridge says on Windows that it isn't available", allow_module_level=True)
+__all__ = ["scene"]
 
 MIB = 1 << 20
 GRANDCHILD = """
@@ -17,14 +16,6 @@ child = "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);
 grandchild = subprocess.Popen([sys.executable, "-S", "-c", child], start_new_session={})
 """
 SLEEPS, WRITES = "time.sleep(1000)", "\\nwhile True: os.write(1, b'x' * 60000)"
-
-
-@pytest.fixture
-def scene(tmp_path):
-    """Bridges and their folders; at the end no process may be left."""
-    scene = Scene(tmp_path)
-    yield scene
-    scene.close()
 
 
 def resident():
@@ -35,7 +26,9 @@ def resident():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 @pytest.mark.parametrize("stream", [1, 2], ids=["output", "error"])
-@pytest.mark.parametrize("line", ["b'{' * 65536", "b'[[1], ' * 9000", "b'\\0' * 65535 + b'\\n'"], ids=["endless", "json", "lines"])
+@pytest.mark.parametrize(
+    "line", ["b'{' * 65536", "b'[[1], ' * 9000", "b'\\0' * 65535 + b'\\n'"], ids=["endless", "json", "lines"]
+)
 def test_a_flood_takes_little_memory(scene, stream, line):
     """1 GiB without a newline, or in lines that are no progress."""
     flood = f"piece = {line}\nfor _ in range({1 << 30} // len(piece)):\n    rest = piece\n"
@@ -52,7 +45,9 @@ def test_a_flood_takes_little_memory(scene, stream, line):
 
 def test_the_log_keeps_the_last_lines(scene):
     """As many as the options say, of both outputs."""
-    trainer = "for n in range(100_000): print(n)\nprint('last', flush=True)\nprint('words', file=sys.stderr)\nsys.exit(1)"
+    trainer = (
+        "for n in range(100_000): print(n)\nprint('last', flush=True)\nprint('words', file=sys.stderr)\nsys.exit(1)"
+    )
     bridge = scene.bridge(trainer, log_lines=3)
     bridge.start()
     assert bridge.wait(ENOUGH)
@@ -62,7 +57,7 @@ def test_the_log_keeps_the_last_lines(scene):
 
 def test_no_line_of_progress_is_lost(scene):
     """Long and short ones, in one write or in many, and at any place of the pieces in which they are read."""
-    trainer = "for n in range(20_000): sys.stdout.write(json.dumps({'epoch': n, 'loss': n / 7, 'pad': 'x' * (n % 97)}) + '\\n')\n"
+    trainer = "for n in range(20_000): print(json.dumps({'epoch': n, 'loss': n / 7, 'pad': 'x' * (n % 97)}))\n"
     assert scene.run(trainer + EXPORT_SMALL)[0] == "succeeded"
     assert scene.progress == [("", n, n / 7, None) for n in range(20_000)]
 

@@ -118,7 +118,9 @@ def test_the_message_says_what_differs():
         ),
         (
             "EmotionRecognizer",
-            lambda value: value["layers"][2].update(type="gru", weights=[[[0] * 384] * 256, [[0] * 384] * 128, [[0] * 384] * 2]),
+            lambda value: value["layers"][2].update(
+                type="gru", weights=[[[0] * 384] * 256, [[0] * 384] * 128, [[0] * 384] * 2]
+            ),
             "$.layers[2].type",
             "the type lstm as EmotionRecognizer has, found gru",
         ),
@@ -166,7 +168,7 @@ def test_truncated_files_are_refused(tmp_path, cut):
     (tmp_path / "file.json").write_bytes((STORED / FILES["DynamicsEngine"]).read_bytes().rstrip()[:cut])
     error = refusal(tmp_path / "file.json", "DynamicsEngine")
     assert (error.phase, error.json_path) == ("parse", "$")
-    assert re.search("found the end of the text at line 1, column", error.message)
+    assert re.search("found the end of the text at line", error.message)
 
 
 @pytest.mark.parametrize("kind", ["nothing", "folder", "pipe"])

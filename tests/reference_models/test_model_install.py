@@ -1,28 +1,23 @@
 """Models take the place of those that play all at once, when all of them are good, or not at all."""
 
+import ast
 import os
+import resource
 import shutil
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from rtconform.reference_models.loaders import Toolchain
 
-from .bridge_scene import EXPORT_SMALL, FILES, SMALL, STORED, Scene, content
+from .bridge_scene import ENOUGH, EXPORT_SMALL, FILES, SMALL, STORED, content, scene
 
-if sys.platform == "win32":
-    pytest.skip("MLBridge says on Windows that it isn't available", allow_module_level=True)
+__all__ = ["scene"]
 
 EXPORT_ALL = f"export(*{list(FILES)})\n"
-
-
-@pytest.fixture
-def scene(tmp_path):
-    """Bridges and their folders; at the end no process may be left."""
-    scene = Scene(tmp_path)
-    yield scene
-    scene.close()
 
 
 def test_all_five_are_installed(scene):
@@ -43,7 +38,9 @@ def test_each_of_the_five_is_required(scene, name):
 
 def test_models_that_are_not_required_may_be_left_out(scene):
     """What was trained is installed; the others play on."""
-    assert scene.run("export('DynamicsEngine', 'HarmonyPredictor')", required_models=["DynamicsEngine"])[0] == "succeeded"
+    assert (
+        scene.run("export('DynamicsEngine', 'HarmonyPredictor')", required_models=["DynamicsEngine"])[0] == "succeeded"
+    )
     assert scene.plays_new(["DynamicsEngine", "HarmonyPredictor"])
 
 
@@ -118,20 +115,14 @@ def test_a_folder_that_cannot_be_written_to_is_told(scene, becomes):
 
 def test_a_full_disk_is_told(scene):
     """Here a limit on the size of files; half a copy is not left lying about."""
-    import resource
-
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    trainer = EXPORT_SMALL
     # The trainer inherits the limit, so that it exports by a link.
-    trainer = f"EXPORTS.mkdir()\nfor n in {SMALL}: (EXPORTS / f'{{n.lower()}}.json').symlink_to(STORED / f'{{n.lower()}}.json')\n"
-    bridge = scene.bridge(trainer)
-    import signal
-
+    bridge = scene.bridge("EXPORTS.symlink_to(STORED)\n")
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
     try:
         bridge.start()
-        assert bridge.wait(60)
+        assert bridge.wait(ENOUGH)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)
@@ -202,7 +193,7 @@ def test_what_cannot_be_put_back_is_not_lost(tmp_path):
     assert "; " in reason and "emotionrecognizer.json could not be put back (Input/output error), what played" in reason
     old = reason.rpartition(" is in ")[2]
     assert (tmp_path / "models" / old).read_text() == "what plays in the place of emotionrecognizer.json"
-    assert sorted(eval(left)) == sorted([os.path.basename(old), "emotionrecognizer.json"])  # noqa: S307
+    assert sorted(ast.literal_eval(left)) == [Path(old).name, "emotionrecognizer.json"]
 
 
 def _with_failing_renames(folder, failing):
@@ -210,8 +201,10 @@ def _with_failing_renames(folder, failing):
     library = folder / "failing_rename.so"
     (folder / "failing_rename.c").write_text(FAILING_RENAME)
     compiler = Toolchain.of_this_machine().compiler
-    subprocess.run([*compiler, "-x", "c", "-shared", "-fPIC", str(folder / "failing_rename.c"), "-o", str(library)], check=True)
-    environment = {**os.environ, "LD_PRELOAD": str(library), "FAILING": failing}
+    subprocess.run(
+        [*compiler, "-x", "c", "-shared", "-fPIC", str(folder / "failing_rename.c"), "-o", str(library)], check=True
+    )
+    environment = {**os.environ, "LD_PRELOAD": str(library), "FAILING": failing, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [sys.executable, "-c", RUNS, str(folder)], env=environment, capture_output=True, text=True, check=False
     )
