@@ -8,9 +8,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
+import orjson
 import typer
 
 from .. import golden
@@ -25,6 +27,13 @@ BUNDLED = re.compile(r"\w+:(?![\\/])")
 """A data set that comes with a trainer, as `bundled:audio`, and is no path."""
 
 
+class Progress(str, Enum):
+    """Whom progress is for."""
+
+    text = "text"
+    json = "json"
+
+
 def train(
     out: Annotated[str, typer.Option(help="Folder for weights, exported models and metrics.")],
     config: Annotated[str | None, typer.Option(help="JSON config; the trainer's own defaults without it.")] = None,
@@ -34,8 +43,12 @@ def train(
     seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="seed")] = None,
     device: Annotated[str | None, typer.Option(help="device: auto, cpu, cuda or mps.")] = None,
     trainer: Annotated[str, typer.Option(help="The trainer: name, cmd:… or py:….")] = "reference-trainer",
+    progress: Annotated[
+        Progress, typer.Option(help="json: a JSON object per line on standard output for each epoch, for programs.")
+    ] = Progress.text,
 ) -> None:
     """Trains the models that the config names, all five by default, and prints what came of each."""
+    for_people = progress is Progress.text
     values = _read(config)
     training = {"epochs": epochs, "learning_rate": learning_rate}
     chosen = {key: value for key, value in training.items() if value is not None}
@@ -48,7 +61,7 @@ def train(
     if why := why_unwritable(folder):
         fail(f"--out {folder}: {why}")
     try:
-        metrics = connect(trainer, "trainer").train(values, folder, _printer())
+        metrics = connect(trainer, "trainer").train(values, folder, _printer() if for_people else _json_line)
     except Refused as error:
         fail(str(error))
     except ImplementationError as error:
@@ -59,12 +72,12 @@ def train(
     if missing := [str(path) for path in exported.values() if not path.is_file()]:
         fail(f"the trainer says that it is done, but left no {', '.join(missing)}", code=1)
     for name, result in metrics.get("models", {}).items():
-        typer.echo(f"{name}: {_summary(result)}")
+        typer.echo(f"{name}: {_summary(result)}", err=not for_people)
         try:
             golden.add(exported[name], replace=True)
         except (golden.GoldenError, InvalidModel) as error:
             fail(f"{exported[name]} was written, but has no golden: {error}", code=1)
-    typer.echo(f"Written to {folder.resolve()}, with a golden beside each exported model")
+    typer.echo(f"Written to {folder.resolve()}, with a golden beside each exported model", err=not for_people)
 
 
 def _summary(result: Mapping[str, Any]) -> str:
@@ -119,6 +132,14 @@ def _printer() -> Callable[[Mapping[str, Any]], None]:
             print(text, file=sys.stderr, flush=True)
 
     return show
+
+
+def _json_line(progress: Mapping[str, Any]) -> None:
+    """Writes a line as harness/train-progress-1.schema.json says, at once: whoever reads it waits for it.
+
+    A loss that isn't finite becomes null, for which JSON has no number.
+    """
+    print(orjson.dumps(dict(progress), default=str, option=orjson.OPT_SERIALIZE_NUMPY).decode(), flush=True)
 
 
 def command(name: str, text: str) -> Any:

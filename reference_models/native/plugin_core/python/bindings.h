@@ -6,7 +6,10 @@
 namespace rtconform::plugin
 {
 
+void bind_model_file(pybind11::module_& module);
+void bind_front_end(pybind11::module_& module);
 void bind_processors(pybind11::module_& module);
 void bind_async_inference(pybind11::module_& module); // after bind_processors
+void bind_ml_bridge(pybind11::module_& module);
 
 } // namespace rtconform::plugin
