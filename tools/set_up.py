@@ -27,7 +27,14 @@ from places import LOGS, REQUIREMENTS, ROOT, TOX, core_wheels, unpacked_packages
 VENV = TOX / "rtconform"
 PYTHON = VENV / "bin" / "python"
 # What the build of rtconform's native half reads. Python files are not here: the install is editable.
-BUILD_INPUTS = ("pyproject.toml", "CMakeLists.txt", "harness/native/**/*", "harness/faulty/native/**/*")
+BUILD_INPUTS = (
+    "pyproject.toml",
+    "CMakeLists.txt",
+    "harness/native/**/*",
+    "harness/faulty/native/**/*",
+    "reference_models/native/**/*",
+    "fixtures/models/specs.json",
+)
 PIP = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
 
 
