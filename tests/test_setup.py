@@ -16,7 +16,7 @@ TOOLS = ROOT / "tools"
 MISSING = 3
 COMPILER = """#!/bin/sh
 [ "$1" = --version ] && { echo "stub 12.2.0"; exit 0; }
-if grep -q nlohmann; then echo "<stdin>:1:10: fatal error: nlohmann/json_fwd.hpp: no such file" >&2; exit 1; fi
+if grep -q LIBRARY; then echo "<stdin>:1:10: fatal error: LIBRARY: no such file" >&2; exit 1; fi
 """
 NO_COMPILER = (
     "Expected a C++17 compiler, found none by the name of c++, g++, clang++ on PATH; "
@@ -71,12 +71,20 @@ def test_a_machine_with_everything_passes_the_check():
 
 
 @pytest.mark.parametrize("arguments", [["--check"], []], ids=["check", "set-up"])
-def test_missing_headers_without_apt_are_one_sentence(machine, arguments):
+@pytest.mark.parametrize(
+    ("library", "header", "package"),
+    [
+        ("nlohmann::json", "nlohmann/json.hpp", "nlohmann-json3-dev"),
+        ("KissFFT", "kissfft/kissfft.hh", "libkissfft-dev"),
+    ],
+)
+def test_missing_headers_without_apt_are_one_sentence(machine, arguments, library, header, package):
     """What was expected, what was found, and the line to run; the set-up itself ends in the same way as the check."""
-    said = one_sentence(machine(*arguments, **{"c++": COMPILER, "cc": COMPILER, "cmake": CMAKE}))
+    compiler = COMPILER.replace("LIBRARY", header.partition("/")[0])
+    said = one_sentence(machine(*arguments, **{"c++": compiler, "cc": compiler, "cmake": CMAKE}))
     assert said == (
-        "Expected the headers of nlohmann::json, found no <nlohmann/json.hpp>; "
-        "as root run: apt-get install --no-install-recommends nlohmann-json3-dev."
+        f"Expected the headers of {library}, found no <{header}>; "
+        f"as root run: apt-get install --no-install-recommends {package}."
     )
 
 
@@ -84,7 +92,7 @@ def test_a_missing_compiler_is_one_sentence(machine):
     """One sentence, whatever else can't be tried without a compiler."""
     done = machine("--check", cmake=CMAKE)
     assert done.returncode == MISSING
-    assert [line for line in done.stderr.splitlines() if "nlohmann" not in line] == [NO_COMPILER]
+    assert [line for line in done.stderr.splitlines() if "the headers of" not in line] == [NO_COMPILER]
 
 
 def test_a_compiler_of_another_age_is_quoted(machine):
@@ -290,9 +298,10 @@ def test_the_build_is_stamped_with_all_that_it_reads():
     import set_up
 
     stamped = {path for pattern in set_up.BUILD_INPUTS for path in ROOT.glob(pattern)}
-    read = {path for path in (ROOT / "harness").rglob("*") if path.suffix in {".c", ".cpp", ".h", ".txt"}}
-    assert {path for path in read if "native" in path.parts} <= stamped
-    assert {ROOT / "pyproject.toml", ROOT / "CMakeLists.txt"} <= stamped
+    suffixes = {".c", ".cpp", ".h", ".in", ".cmake", ".txt"}
+    read = {path for folder in ("harness", "reference_models") for path in (ROOT / folder).rglob("*")}
+    assert {path for path in read if "native" in path.parts and path.suffix in suffixes} <= stamped
+    assert {ROOT / name for name in ("pyproject.toml", "CMakeLists.txt", "fixtures/models/specs.json")} <= stamped
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +65,29 @@ def test_the_environment_has_no_torch(installed):
     program = "import importlib.util as u; print([n for n in ('torch', 'librosa', 'scipy') if u.find_spec(n)])"
     done = subprocess.run([installed, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_of_the_plugin_core_the_wheel_has_the_module_alone(wheel):
+    """Beside the sources; and everything lies in the one package."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    metadata = "-".join(wheel.name.split("-")[:2]) + ".dist-info"
+    assert {name.partition("/")[0] for name in names} == {"rtconform", metadata}
+    built = [name for name in names if Path(name).suffix in {".so", ".pyd", ".a", ".lib", ".dylib"}]
+    assert [name.split(".")[0] for name in built if not name.startswith("rtconform/harness/")] == [
+        "rtconform/reference_models/_plugin_core"
+    ]
+
+
+def test_the_plugin_core_needs_numpy_alone(installed):
+    """Half a second of silence at 48 kHz is 18 frames of -1."""
+    program = (
+        "import numpy; from rtconform.reference_models._plugin_core import AudioFrontEnd\n"
+        "features = AudioFrontEnd(48_000).push(numpy.zeros(24_000, numpy.float32))[0]\n"
+        "print(features.shape, features.max())"
+    )
+    done = subprocess.run([installed, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "(18, 128) -1.0"
 
 
 def test_the_installed_command_gives_help(bare):

@@ -1,4 +1,4 @@
-"""What must be on the machine before anything is built: a C++ compiler, CMake, two sets of headers.
+"""What must be on the machine before anything is built: a C++ compiler, CMake, three sets of headers.
 
 Each need is looked for; what is missing comes from Debian if it can (tools/debian.py), and is a sentence if it can't.
 """
@@ -44,6 +44,7 @@ def needs() -> tuple:
         Need("g++", find_compilers),
         Need("cmake", find_cmake),
         Need("nlohmann-json3-dev", find_json_headers, headers=True),
+        Need("libkissfft-dev", find_fft_headers, headers=True),
         Need(python_headers_package(), find_python_headers, headers=True),
     )
 
@@ -113,16 +114,11 @@ def find_cmake(unpacked: Path) -> str:
 
 
 def find_json_headers(unpacked: Path) -> str:
-    if _compiler("CXX") is None:
-        # Without a compiler, where it would look: one message for what is missing, not one for each thing behind it.
-        found = any(
-            (folder / "nlohmann" / "json.hpp").is_file() for folder in (SYSTEM_HEADERS, unpacked / "usr" / "include")
-        )
-    else:
-        found = _compile("#include <nlohmann/json_fwd.hpp>\n", unpacked) is None
-    if not found:
-        raise steps.Missing("Expected the headers of nlohmann::json, found no <nlohmann/json.hpp>")
-    return "nlohmann::json"
+    return _find_headers("nlohmann::json", "nlohmann/json.hpp", "nlohmann/json_fwd.hpp", unpacked)
+
+
+def find_fft_headers(unpacked: Path) -> str:
+    return _find_headers("KissFFT", "kissfft/kissfft.hh", "kissfft/kissfft.hh", unpacked)
 
 
 def find_python_headers(unpacked: Path) -> str:
@@ -154,6 +150,18 @@ def build_environment(unpacked: Path) -> "dict[str, str]":
         for name in ("C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH")
     }
     return {**search, "RTCONFORM_DEV_PREFIX": str(unpacked)}
+
+
+def _find_headers(library: str, header: str, quickest: str, unpacked: Path) -> str:
+    """The library, if the compiler finds its header; `quickest` is compiled for it."""
+    if _compiler("CXX") is None:
+        # Without a compiler, where it would look: one message for what is missing, not one for each thing behind it.
+        found = any((folder / header).is_file() for folder in (SYSTEM_HEADERS, unpacked / "usr" / "include"))
+    else:
+        found = _compile(f"#include <{quickest}>\n", unpacked) is None
+    if not found:
+        raise steps.Missing(f"Expected the headers of {library}, found no <{header}>")
+    return library
 
 
 def _compiler(variable: str) -> "list[str] | None":

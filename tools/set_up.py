@@ -28,8 +28,13 @@ VENV = TOX / "rtconform"
 PYTHON = VENV / "bin" / "python"
 # What the build of rtconform's native half reads. Python files are not here: the install is editable.
 BUILD_INPUTS = (
-    *("pyproject.toml", "CMakeLists.txt", "harness/native/**/*", "harness/faulty/native/**/*"),
-    *("reference_models/native/format/*", "reference_models/native/plugin_core/**/*", "fixtures/models/specs.json"),
+    "pyproject.toml",
+    "CMakeLists.txt",
+    "cmake/*",
+    "harness/native/**/*",
+    "harness/faulty/native/**/*",
+    "reference_models/native/**/*",
+    "fixtures/models/specs.json",
 )
 PIP = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
 
