@@ -11,8 +11,9 @@
 #include "bindings.h"
 
 namespace py = pybind11;
-using namespace rtconform::plugin;
 
+namespace rtconform::plugin
+{
 namespace
 {
 
@@ -93,9 +94,6 @@ private:
 };
 
 } // namespace
-
-namespace rtconform::plugin
-{
 
 void bind_ml_bridge(py::module_& module)
 {

@@ -7,8 +7,9 @@
 #include "bindings.h"
 
 namespace py = pybind11;
-using namespace rtconform::plugin;
 
+namespace rtconform::plugin
+{
 namespace
 {
 
@@ -37,9 +38,6 @@ const ModelSpec& spec_named(const std::string& name)
 }
 
 } // namespace
-
-namespace rtconform::plugin
-{
 
 void bind_model_file(py::module_& module)
 {
