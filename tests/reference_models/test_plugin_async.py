@@ -186,7 +186,9 @@ def test_it_says_whether_the_worker_is_real_time(processor):
     inference = AsyncInference(processor)
     assert inference.worker_priority == "not started"
     inference.start()
-    assert inference.worker_priority == "real-time" or inference.worker_priority.startswith("ordinary: the system refuses")
+    assert inference.worker_priority == "real-time" or inference.worker_priority.startswith(
+        "ordinary: the system refuses"
+    )
     ordinary = AsyncInference(processor, real_time_priority=False)
     assert ordinary.worker_priority == "not started"
 

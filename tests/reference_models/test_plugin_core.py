@@ -112,7 +112,9 @@ def test_specs_are_those_of_python(loader):
     sizes = [(FIXTURES / "models" / model.file).stat().st_size for model in SPECS.models.values()]
     assert totals["file_bytes"] == sum(sizes)
     outputs = processor.process(np.zeros((1, 128), np.float32))["outputs"]
-    assert {name: array.shape[1] for name, array in outputs.items()} == {n: m.output_size for n, m in SPECS.models.items()}
+    assert {name: array.shape[1] for name, array in outputs.items()} == {
+        n: m.output_size for n, m in SPECS.models.items()
+    }
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "wrong model", "a folder"])
