@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 
 from .. import five_models
 from ..five_models import AUDIO
@@ -48,13 +49,17 @@ def model_folder(folder: Path) -> Path:
 
 def altered(name: str, folder: Path) -> Path:
     """A file of a model that is another valid one, made in a folder: the last layer's bias is moved."""
-    source = five_models.FOLDER / five_models.specs()[name]["file"]
-    document = json.loads(source.read_bytes())
+    path = folder / f"altered-{five_models.specs()[name]['file']}"
+    path.write_bytes(_altered(name))
+    return path
+
+
+@cache
+def _altered(name: str) -> bytes:
+    document = orjson.loads((five_models.FOLDER / five_models.specs()[name]["file"]).read_bytes())
     bias = document["layers"][-1]["weights"][1]
     document["layers"][-1]["weights"][1] = [0.5 - value for value in bias]
-    path = folder / f"altered-{source.name}"
-    path.write_text(json.dumps(document), encoding="utf-8")
-    return path
+    return orjson.dumps(document)
 
 
 def drive(session: Any, audio: np.ndarray, first_id: int = 0) -> list[Mapping[str, Any]]:

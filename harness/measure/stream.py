@@ -21,8 +21,11 @@ from ..implementations.live_run import Action, LivePlan, LiveRun, Put
 from ..judging import check
 from .pipeline import PACE, altered, check_ids, model_folder
 
-PIECE = 2048
+PIECE = 512
 """Frames of one request."""
+
+QUIET = 2.0
+"""In a replay nobody looks before all of PACE frames can be done: so many times as long as they take under load."""
 
 MOST_FRAMES = 200_000
 """After which no more reloads are waited for."""
@@ -94,6 +97,7 @@ class Stream:
     answers: list[tuple[bool, bool]] = field(default_factory=list)
     sources: dict[tuple[str, int], Path] = field(default_factory=dict)
     places: dict[str, Path | Bad] = field(default_factory=dict)
+    busy_ns: int = 0
 
     def begin(self, status: Mapping[str, Mapping[str, Any]]) -> None:
         """All models are loaded from the stored files."""
@@ -106,6 +110,7 @@ class Stream:
         """A piece: what the audio thread met, and the moves that were made meanwhile."""
         self.accepted += [first_id + int(offset) for offset in np.flatnonzero(run.accepted)]
         self.ids += run.ids.tolist()
+        self.busy_ns += int(run.result_at_ns[-1]) if len(run.ids) else 0
         self.version = np.concatenate([self.version, run.version])
         self.digests = np.concatenate([self.digests, run.digests])
         for move, reload in zip(done, run.reloads, strict=True):
@@ -162,6 +167,7 @@ def replay(pipeline: Any, folder: Path, frames: np.ndarray, played: Stream) -> n
     place = folder / "replay"
     place.mkdir()
     digests = []
+    quiet_s = QUIET * PACE * played.busy_ns / max(len(played.ids), 1) / 1e9
     with pipeline.open(model_folder(place)) as session:
         standing = dict.fromkeys(NAMES, 1)
         for begin, end in played.parts():
@@ -169,17 +175,15 @@ def replay(pipeline: Any, folder: Path, frames: np.ndarray, played: Stream) -> n
                 if version == standing[name]:
                     continue
                 source = played.sources.get((name, version))
-                what = (
-                    f"the result of frame {played.ids[begin]} names version {version} of {name}, which there never was"
-                )
+                what = f"frame {played.ids[begin]} was played by version {version} of {name}, which there never was"
                 check(source is not None, what, versions=[of for of in played.sources if of[0] == name][-3:])
                 shutil.copy(source, place / _file(name))
                 check(session.reload(name) is True, f"a good file of {name} was refused", status=session.status()[name])
                 standing[name] = version
-            run = session.run_live(frames, LivePlan(end - begin, played.ids[begin], most_pending=PACE))
-            check_ids(
-                [{"id": frame} for frame in run.ids.tolist()], range(played.ids[begin], played.ids[begin] + end - begin)
-            )
+            first_id = played.ids[begin]
+            plan = LivePlan(end - begin, first_id, most_pending=PACE, poll_every_s=quiet_s)
+            run = session.run_live(frames, plan)
+            check_ids([{"id": frame} for frame in run.ids.tolist()], range(first_id, first_id + end - begin))
             digests.append(run.digests)
     return np.concatenate(digests)
 
