@@ -1,17 +1,19 @@
 """The reference pipeline: the five models over a stream of audio frames, one after the other, in the caller's thread.
 
 It is the plain statement of what a pipeline owes its caller: one result per frame with that frame's id, a flagged
-stand-in for each model that can't run, and a reload that never makes things worse.
+stand-in for each model that can't run, a reload that never makes things worse, and an account of what plays.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from itertools import zip_longest
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 import numpy as np
+import orjson
 
 from .. import __version__
 from .numpy_runtime import NumpyModel, read_model
@@ -42,6 +44,29 @@ class NumpyLoader:
     def load(self, path: str) -> NumpyModel:
         """Raises OSError or BadModelFile."""
         return read_model(Path(path).read_bytes())
+
+
+def check_layers(text: bytes, spec: ModelSpec) -> None:
+    """Raises ValueError unless a file that a loader took for RTNeural JSON holds the layers of a spec.
+
+    Two of the five models have the same outer sizes, so that sizes alone would let one play in the other's place.
+    """
+    document = orjson.loads(text)
+    found = [
+        (layer["type"], layer["shape"][-1], layer.get("activation", "") if layer["type"] != "lstm" else "")
+        for layer in document["layers"]
+    ]
+    wanted = [(layer.type, layer.output, layer.activation) for layer in spec.layers]
+    for index, (is_there, due) in enumerate(zip_longest(found, wanted)):
+        if is_there != due:
+            raise ValueError(
+                f"$.layers[{index}]: expected {_described(due)}, found {_described(is_there)}; "
+                f"this is not the file of a {spec.name}"
+            )
+
+
+def _described(layer: tuple[str, int, str] | None) -> str:
+    return f"{layer[0]} of {layer[1]} {layer[2]}".rstrip() if layer else "no further layer"
 
 
 class ReferencePipeline:
@@ -80,6 +105,7 @@ class _Slot:
         self._path = path
         self._enabled = enabled
         self._model: Model | None = None
+        self._version = 0
         self._fallback = spec.fallback.values(spec.output_size)
         self._reason = "" if enabled else "switched off"
 
@@ -88,18 +114,23 @@ class _Slot:
         if not self._enabled:
             return
         try:
+            text = self._path.read_bytes()
             model = loader.load(str(self._path))
+            if self._path.read_bytes() != text:
+                raise ValueError("the file changed while it was read; write it elsewhere and rename it")
             sizes, wanted = (model.input_size, model.output_size), (self.spec.input_size, self.spec.output_size)
             if sizes != wanted:
                 raise ValueError(
                     f"expected {wanted[0]} inputs and {wanted[1]} outputs, found {sizes[0]} and {sizes[1]}"
                 )
+            check_layers(text, self.spec)
             model.reset()
         except Exception as error:
             kept = "; the model loaded before still runs" if self._model is not None else ""
             self._reason = f"{self._path.name}: {error}{kept}"
         else:
             self._model, self._reason = model, ""
+            self._version += 1
 
     def process(self, inputs: np.ndarray) -> tuple[np.ndarray, bool]:
         """The outputs for one frame and whether they are the fallback; a model that fails is dropped until a reload."""
@@ -114,9 +145,14 @@ class _Slot:
             return self._fallback.copy(), True
         return outputs, False
 
-    def status(self) -> dict[str, str]:
+    def status(self) -> dict[str, object]:
         state = "loaded" if self._model is not None else "fallback" if self._enabled else "disabled"
-        return {"state": state, "reason": self._reason}
+        return {"state": state, "reason": self._reason, "version": self._version}
+
+    @property
+    def version(self) -> int:
+        """How many good loads there were; the last of them plays, unless it failed while running."""
+        return self._version
 
     def fallback(self) -> np.ndarray:
         return self._fallback.copy()
@@ -159,10 +195,11 @@ class Session:
             else:
                 values[step.model], flags[step.model] = slot.fallback(), True
         del values["audio"]
-        self._results.append({"id": frame_id, "outputs": values, "fallback": flags})
+        versions = {name: slot.version for name, slot in self._slots.items()}
+        self._results.append({"id": frame_id, "outputs": values, "fallback": flags, "version": versions})
 
     def poll(self) -> list[dict[str, object]]:
-        """The results since the last poll, in the order of submission: {"id", "outputs", "fallback"}."""
+        """The results since the last poll, in the order of submission: {"id", "outputs", "fallback", "version"}."""
         self._require_open()
         results, self._results = self._results, []
         return results
@@ -176,8 +213,8 @@ class Session:
         for slot in [self._slot(name)] if name is not None else self._slots.values():
             slot.load(self._loader)
 
-    def status(self) -> dict[str, dict[str, str]]:
-        """Per model, its state ("loaded", "fallback" or "disabled") and the reason, empty when all is well."""
+    def status(self) -> dict[str, dict[str, object]]:
+        """Per model, its state ("loaded", "fallback" or "disabled"), its version, and the reason unless all is well."""
         return {name: slot.status() for name, slot in self._slots.items()}
 
     def close(self) -> None:

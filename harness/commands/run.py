@@ -29,7 +29,7 @@ def run(
     loader: Annotated[list[str], typer.Option(help="A loader: name, abi:LIB.so[#NAME], cmd:… or py:….")] = [],  # noqa: B006
     exporter: Annotated[list[str], typer.Option(help="An exporter: name, cmd:… or py:….")] = [],  # noqa: B006
     trainer: Annotated[list[str], typer.Option(help="A trainer: name, cmd:… or py:….")] = [],  # noqa: B006
-    pipeline: Annotated[list[str], typer.Option(help="A pipeline: name or py:….")] = [],  # noqa: B006
+    pipeline: Annotated[list[str], typer.Option(help="A pipeline: name, abi:LIB.so[#NAME], cmd:… or py:….")] = [],  # noqa: B006
     models: Annotated[str | None, typer.Option(help="Your own RTNeural JSON file or folder.")] = None,
     classes: Annotated[list[str], typer.Option("--class", help="Judge only this class; may be repeated.")] = [],  # noqa: B006
     only: Annotated[list[str], typer.Option(help="Just this item, by its whole name.")] = [],  # noqa: B006

@@ -29,7 +29,7 @@ ALONE = "latency"
 OUTPUT = "pytest.txt"
 """What pytest says about a batch, beside its records."""
 
-TOGETHER = {"trainer": 10, catalogue.CHAIN: 8, "pipeline": 2, "loader": 10, "exporter": 13}
+TOGETHER = {"trainer": 10, catalogue.CHAIN: 8, "pipeline": 4, "loader": 10, "exporter": 13}
 """How many implementations of a role share a process, in the order in which they are started.
 
 Many import torch and train less often, few let waits overlap; what takes long must not come last.

@@ -18,7 +18,11 @@ from ..implementations.host import find_host
 from ..verdicts import Verdict
 
 LIST = Path(__file__).with_name("known_bads.toml")
-LIBRARIES = {"native": "librtc_faulty.so", "native-static": "librtc_faulty_static.so"}
+LIBRARIES = {
+    "native": "librtc_faulty.so",
+    "native-static": "librtc_faulty_static.so",
+    "native-pipeline": "librtc_faulty_pipelines.so",
+}
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def load(path: Path = LIST) -> list[Entry]:
 
 
 def resolved(connection: str) -> str:
-    """`native:NAME` as the connection to that loader of the suite's own library of wrong loaders."""
+    """`native:NAME`, `native-pipeline:NAME` as the connection to that one of the suite's own wrong implementations."""
     kind, _, name = connection.partition(":")
     if kind not in LIBRARIES:
         return connection

@@ -14,9 +14,11 @@ from .errors import (
     WrongSize,
 )
 from .host import Environment, Latency, MeasuringSession, Memory, Offence, Watched
+from .live_run import Action, LivePlan, LiveRun, PipelineMemory, Put, Reload
 from .module_ref import ModuleRef
 from .protocols import Declaration, chained
 from .python import adopt
+from .remote_pipeline import MeasuringPipelineSession, RemotePipeline, RemotePipelineSession
 from .roles import (
     ExporterImplementation,
     Implementation,
@@ -29,6 +31,7 @@ from .roles import (
 )
 
 __all__ = [
+    "Action",
     "BadConnection",
     "Crashed",
     "Declaration",
@@ -38,19 +41,27 @@ __all__ = [
     "Implementation",
     "ImplementationError",
     "Latency",
+    "LivePlan",
+    "LiveRun",
     "LoadedModel",
     "LoaderImplementation",
     "LoaderSession",
+    "MeasuringPipelineSession",
     "MeasuringSession",
     "Memory",
     "ModuleRef",
     "NotAvailable",
     "Offence",
     "PipelineImplementation",
+    "PipelineMemory",
     "PipelineSession",
     "ProtocolViolation",
+    "Put",
     "Raised",
     "Refused",
+    "Reload",
+    "RemotePipeline",
+    "RemotePipelineSession",
     "TimedOut",
     "TrainerImplementation",
     "Watched",

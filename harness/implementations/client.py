@@ -126,6 +126,18 @@ class Client:
         except ValueError as error:
             raise self._violation(op, "a float32 array", str(error)) from None
 
+    def integers(self, op: str, record: Mapping[str, Any]) -> np.ndarray:
+        """The uint64 array in a reply. Raises ProtocolViolation as `array` does."""
+        try:
+            return wire.integers_from_wire(record)
+        except ValueError as error:
+            raise self._violation(op, "an array of integers", str(error)) from None
+
+    def demand(self, holds: object, op: str, expected: str, found: object) -> None:
+        """Raises ProtocolViolation unless it holds: what a schema can't say of a reply."""
+        if not holds:
+            raise ProtocolViolation(who=self.who, op=op, expected=expected, found=str(found))
+
     def close(self) -> None:
         """Say quit, expect exit code 0, and make sure that the process is gone. A second call does nothing.
 

@@ -3,7 +3,7 @@
 | text | reached how |
 |---|---|
 | `py:package.module:factory` | in process; the factory is called without arguments, or is the object itself |
-| `abi:path/lib.so`, `abi:path/lib.so#name` | a shared library by the C ABI of loader.h, in a child process |
+| `abi:path/lib.so`, `abi:path/lib.so#name` | a shared library by the C ABI of loader.h or pipeline.h, in a process |
 | `cmd:program --args` | a program that speaks protocol 1 on standard input and output |
 | `name` | an entry point of the group `rtconform.implementations`: a callable that returns an object or such a text |
 
@@ -28,6 +28,7 @@ from .host import CommandLoader, host_command
 from .protocols import ROLES, with_article
 from .python import METHODS, adopt
 from .remote import RemoteExporter, RemoteTrainer
+from .remote_pipeline import RemotePipeline
 from .roles import (
     ExporterImplementation,
     Implementation,
@@ -47,7 +48,10 @@ COMMANDS: Mapping[str, Callable[..., Implementation]] = {
     "loader": CommandLoader,
     "exporter": RemoteExporter,
     "trainer": RemoteTrainer,
+    "pipeline": RemotePipeline,
 }
+LIBRARIES = ("loader", "pipeline")
+"""The roles that a shared library can have."""
 
 
 @overload
@@ -165,11 +169,11 @@ def _imported(module: str, name: str, who: str) -> Any:
 
 
 def _abi(rest: str, role: str, connection: str, timeout: float) -> Implementation:
-    if role != "loader":
+    if role not in LIBRARIES:
         raise BadConnection(
             who=connection,
             expected=with_article(role),
-            found="abi:, which is for loaders",
+            found="abi:, which is for loaders and pipelines",
             hint=f"connect {with_article(role)} by py: or cmd:",
         )
     path, hash_sign, name = rest.rpartition("#")
@@ -184,14 +188,10 @@ def _abi(rest: str, role: str, connection: str, timeout: float) -> Implementatio
             found=f"{found} at {library}",
             hint="build it, or check the path",
         )
-    return CommandLoader(host_command(library, name or None), connection, timeout=timeout)
+    return COMMANDS[role](host_command(library, role, name), connection, timeout=timeout)
 
 
 def _cmd(rest: str, role: str, connection: str, timeout: float) -> Implementation:
-    if role not in COMMANDS:
-        raise BadConnection(
-            who=connection, expected=with_article(role), found="cmd:", hint=f"connect {with_article(role)} by py:"
-        )
     try:
         command = shlex.split(rest)
     except ValueError as error:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import wire
-from .errors import NotAvailable, ProtocolViolation
+from .errors import NotAvailable
 from .remote import RemoteLoader, RemoteModel, RemoteSession
 
 MEASURE = "measure"
@@ -34,18 +34,18 @@ def find_host() -> Path:
     return host
 
 
-def host_command(library: Path, name: str | None = None) -> list[str]:
-    """The argument list that runs a library's loader, by name if it has several. Raises NotAvailable."""
-    return [str(find_host()), "--library", str(library), *(["--loader", name] if name else [])]
+def host_command(library: Path, role: str, name: str = "") -> list[str]:
+    """The argument list that runs a library's loader or pipeline, by name if it has several. Raises NotAvailable."""
+    return [str(find_host()), "--library", str(library), *([f"--{role}", name] if name or role != "loader" else [])]
 
 
 @dataclass(frozen=True)
 class Offence:
     """Something that real-time code must not do: its kind, the function called, how often, and in which call first.
 
-    Call 0 is reset, the blocks are calls 1, 2 and so on, and reset again is the last. `stack` is where the first came
-    from, the innermost first: "libthing.so(thing_run+0x1f)", or "libthing.so+0x4a1f", which `addr2line -e libthing.so`
-    takes.
+    Of a loader, call 0 is reset, the blocks are calls 1, 2 and so on, and reset again is the last; of a pipeline,
+    submit and poll are counted together from 0 on. `stack` is where the first came from, the innermost first:
+    "libthing.so(thing_run+0x1f)", or "libthing.so+0x4a1f", which `addr2line -e libthing.so` takes.
     """
 
     kind: str
@@ -53,6 +53,11 @@ class Offence:
     count: int
     first_call: int
     stack: tuple[str, ...] = ()
+
+
+def offences_of(reply: Mapping[str, Any]) -> tuple[Offence, ...]:
+    """Those that a reply lists."""
+    return tuple(Offence(**{**offence, "stack": tuple(offence["stack"])}) for offence in reply["offences"])
 
 
 @dataclass(frozen=True)
@@ -156,9 +161,8 @@ class MeasuringSession(RemoteSession):
         """
         values = {"model": model.model_id, "frames": wire.array_to_wire(frames), "blocks": list(blocks)}
         reply = self._measure("watch", values, timeout)
-        offences = (Offence(**{**offence, "stack": tuple(offence["stack"])}) for offence in reply["offences"])
         outputs = self._client.array("watch", reply["outputs"])
-        return Watched(outputs, tuple(offences), reply["unseen"])
+        return Watched(outputs, offences_of(reply), reply["unseen"])
 
     def process_together(
         self, parts: Sequence[tuple[RemoteModel, np.ndarray]], block: int, passes: int, *, timeout: float | None = None
@@ -205,9 +209,11 @@ class MeasuringSession(RemoteSession):
         steps = {len(taken) for name, taken in samples.items() if name != "wake_ns"}
         shapes = {name: array.shape for name, array in outputs.items()}
         sizes = {name: (len(audio), model.output_size) for name, model in models.items()}
-        self._demand(steps == {len(audio) - warmup}, "measure_latency", f"{len(audio) - warmup} of each sample", steps)
-        self._demand(control_ns == 0 or len(samples["wake_ns"]), "measure_latency", "times of wake-ups", "none")
-        self._demand(shapes == sizes, "measure_latency", f"outputs of shape {sizes}", shapes)
+        self._client.demand(
+            steps == {len(audio) - warmup}, "measure_latency", f"{len(audio) - warmup} of each sample", steps
+        )
+        self._client.demand(control_ns == 0 or len(samples["wake_ns"]), "measure_latency", "times of wake-ups", "none")
+        self._client.demand(shapes == sizes, "measure_latency", f"outputs of shape {sizes}", shapes)
         return Latency(**samples, priority=reply["priority"], outputs=outputs)
 
     def measure_blocks(
@@ -220,14 +226,9 @@ class MeasuringSession(RemoteSession):
         outputs = self._client.array("measure_blocks", reply["outputs"])
         blocks, shape = -(-len(frames) // block), (len(frames), model.output_size)
         lengths = {len(wall), len(cpu)}
-        self._demand(lengths == {blocks}, "measure_blocks", f"{blocks} of each sample", lengths)
-        self._demand(outputs.shape == shape, "measure_blocks", f"outputs of shape {shape}", outputs.shape)
+        self._client.demand(lengths == {blocks}, "measure_blocks", f"{blocks} of each sample", lengths)
+        self._client.demand(outputs.shape == shape, "measure_blocks", f"outputs of shape {shape}", outputs.shape)
         return Blocks(wall, cpu, outputs)
-
-    def _demand(self, holds: object, op: str, expected: str, found: object) -> None:
-        """Raises ProtocolViolation unless it holds: what a schema can't say of a reply."""
-        if not holds:
-            raise ProtocolViolation(who=self._client.who, op=op, expected=expected, found=str(found))
 
     def measure_memory(
         self, paths: Sequence[str | Path], *, cycles: int | None = None, timeout: float | None = None

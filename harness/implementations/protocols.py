@@ -73,19 +73,26 @@ class Trainer(Protocol):
 
 
 class LivePipeline(Protocol):
-    """A folder of models that runs, and may be talked to by one audio thread."""
+    """A folder of models that runs, and may be talked to by one audio thread.
 
-    def submit(self, frame_id: int, audio: np.ndarray) -> None:
-        """Hand over one frame of 128 float32 features. Never waits for a result."""
+    A pipeline that can hold only so many frames has an attribute `capacity`, and says False in submit beyond.
+    """
+
+    def submit(self, frame_id: int, audio: np.ndarray) -> bool | None:
+        """Hand over one frame of 128 float32 features. Never waits for a result. False: no room, none will come."""
 
     def poll(self) -> Sequence[Mapping[str, Any]]:
-        """The results since the last poll: `{"id": int, "outputs": {name: array}, "fallback": {name: bool}}` each."""
+        """The results since the last poll, the oldest first.
 
-    def reload(self, name: str | None = None) -> None:
-        """Read one model's file again, or all."""
+        Each is `{"id": int, "outputs": {name: array}, "fallback": {name: bool}, "version": {name: int}}`; the version
+        is the number of good loads of a model's file since open, the one that gave these outputs included.
+        """
 
-    def status(self) -> Mapping[str, Mapping[str, str]]:
-        """Per model `{"state": "loaded" | "fallback" | "disabled", "reason": text}`."""
+    def reload(self, name: str | None = None) -> bool | None:
+        """Read one model's file again, or all; may say False if one was refused, which changes nothing."""
+
+    def status(self) -> Mapping[str, Mapping[str, Any]]:
+        """Per model `{"state": "loaded" | "fallback" | "disabled", "reason": text, "version": int}`."""
 
     def close(self) -> None:
         """Stop, in any state, without hanging."""

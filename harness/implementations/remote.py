@@ -84,7 +84,7 @@ class RemoteSession(LoaderSession):
         self._client.abandon()
 
 
-class _Remote:
+class Remote:
     """A command that is started for each session, and greeted once to learn its declaration."""
 
     role: str
@@ -122,7 +122,7 @@ class _Remote:
         client.close()
 
 
-class RemoteLoader(_Remote, LoaderImplementation):
+class RemoteLoader(Remote, LoaderImplementation):
     """A loader behind a command; a process for each session."""
 
     role = "loader"
@@ -131,7 +131,7 @@ class RemoteLoader(_Remote, LoaderImplementation):
         return RemoteSession(self._start(self.declaration.name)[0])
 
 
-class RemoteExporter(_Remote, ExporterImplementation):
+class RemoteExporter(Remote, ExporterImplementation):
     """An exporter behind a command; a process for each export."""
 
     role = "exporter"
@@ -144,7 +144,7 @@ class RemoteExporter(_Remote, ExporterImplementation):
         self._check_written(path)
 
 
-class RemoteTrainer(_Remote, TrainerImplementation):
+class RemoteTrainer(Remote, TrainerImplementation):
     """A trainer behind a command; a process for each training."""
 
     role = "trainer"

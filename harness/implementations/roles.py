@@ -165,23 +165,32 @@ class TrainerImplementation(Implementation, ABC):
 
 
 class PipelineSession(Closing, ABC):
-    """A pipeline at work on a folder of models; the methods are those of `protocols.LivePipeline`."""
+    """A pipeline at work on a folder of models; the methods are those of `protocols.LivePipeline`.
+
+    `capacity` is how many frames can be pending, handed over and not yet polled; None if there is always room.
+    """
+
+    capacity: int | None = None
 
     @abstractmethod
-    def submit(self, frame_id: int, audio: np.ndarray) -> None:
-        """Hand over one frame of 128 float32 features."""
+    def submit(self, frame_id: int, audio: np.ndarray) -> bool:
+        """Hand over one frame of 128 float32 features; False where there was no room."""
 
     @abstractmethod
     def poll(self) -> list[dict[str, Any]]:
         """The results since the last poll, checked for their form; outputs are float32 arrays."""
 
     @abstractmethod
-    def reload(self, name: str | None = None) -> None:
-        """Read one model's file again, or all."""
+    def reload(self, name: str | None = None) -> bool | None:
+        """Read one model's file again, or all. False if a file was refused, None if the pipeline doesn't say."""
 
     @abstractmethod
-    def status(self) -> dict[str, dict[str, str]]:
-        """Per model its state and the reason for it."""
+    def status(self) -> dict[str, dict[str, Any]]:
+        """Per model its state, the reason for it, and the version that plays."""
+
+    @abstractmethod
+    def beside(self, models_dir: str | Path) -> PipelineSession:
+        """Another pipeline of the same implementation in the same process, on a folder of its own."""
 
 
 class PipelineImplementation(Implementation, ABC):

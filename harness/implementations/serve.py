@@ -20,14 +20,16 @@ from .errors import ImplementationError, Raised, Refused
 from .module_ref import ModuleRef
 from .protocols import ROLES
 from .roles import Implementation, LoadedModel, LoaderSession
+from .serve_pipeline import PipelineOperations
 
 Send = Callable[[dict[str, Any]], None]
 
 
-class Server:
+class Server(PipelineOperations):
     """An implementation behind the operations of protocol 1: each takes a request and returns the fields of a reply."""
 
     def __init__(self, implementation: Implementation, send_progress: Send) -> None:
+        super().__init__()
         self._implementation = implementation
         self._send_progress = send_progress
         self._models: dict[int, LoadedModel] = {}

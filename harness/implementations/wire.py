@@ -48,14 +48,24 @@ def array_to_wire(values: np.ndarray) -> dict[str, Any]:
 
 def array_from_wire(record: Mapping[str, Any]) -> np.ndarray:
     """The float32 array in a checked {"shape", "data"}. Raises ValueError if the bytes don't fill the shape."""
+    return _filled(record, np.dtype("<f4")).astype(np.float32)
+
+
+def _filled(record: Mapping[str, Any], dtype: np.dtype) -> np.ndarray:
     rows, columns = record["shape"]
     try:
         data = base64.b64decode(record["data"], validate=True)
     except binascii.Error as error:
         raise ValueError(f"data that is not base64 ({error})") from None
-    if len(data) != 4 * rows * columns:
-        raise ValueError(f"{len(data)} bytes of data for shape [{rows}, {columns}], which takes {4 * rows * columns}")
-    return np.frombuffer(data, dtype="<f4").reshape(rows, columns).astype(np.float32)
+    due = dtype.itemsize * rows * columns
+    if len(data) != due:
+        raise ValueError(f"{len(data)} bytes of data for shape [{rows}, {columns}], which takes {due}")
+    return np.frombuffer(data, dtype=dtype).reshape(rows, columns)
+
+
+def integers_from_wire(record: Mapping[str, Any]) -> np.ndarray:
+    """The uint64 array `[rows, columns]` in a checked {"shape", "data"}. Raises as `array_from_wire` does."""
+    return _filled(record, np.dtype("<u8")).astype(np.uint64)
 
 
 def fault(message: Mapping[str, Any], definition: str) -> str | None:

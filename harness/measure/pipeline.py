@@ -5,19 +5,24 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 
 from .. import five_models
 from ..five_models import AUDIO
-from ..judging import RequirementFailed
+from ..judging import RequirementFailed, check
 from .step import gather
 
 PATIENCE_SECONDS = 3.0
 """How long to wait for the next result before the rest counts as lost."""
+
+PACE = 8
+"""How many frames a test lets wait at once: the least that pipeline.h allows as capacity."""
 
 
 class ModelName(str):
@@ -42,31 +47,78 @@ def model_folder(folder: Path) -> Path:
     return folder
 
 
+def altered(name: str, folder: Path) -> Path:
+    """A file of a model that is another valid one, made in a folder: the last layer's bias is moved."""
+    path = folder / f"altered-{five_models.specs()[name]['file']}"
+    path.write_bytes(_altered(name))
+    return path
+
+
+@cache
+def _altered(name: str) -> bytes:
+    document = orjson.loads((five_models.FOLDER / five_models.specs()[name]["file"]).read_bytes())
+    bias = document["layers"][-1]["weights"][1]
+    document["layers"][-1]["weights"][1] = [0.5 - value for value in bias]
+    return orjson.dumps(document)
+
+
 def drive(session: Any, audio: np.ndarray, first_id: int = 0) -> list[Mapping[str, Any]]:
-    """Submits the frames `[T, 128]` one by one and returns their results, polled after each."""
-    results = []
+    """Submits the frames `[T, 128]` one by one and returns their results, polled after each.
+
+    No more are pending at a time than any pipeline has room for. Where results don't come any more, it ends early.
+    """
+    __tracebackhide__ = True
+    results: list[Mapping[str, Any]] = []
+    pace = min(PACE, session.capacity or PACE)
     for offset, frame in enumerate(audio):
-        session.submit(first_id + offset, frame)
+        if (surplus := offset - len(results) - pace + 1) > 0:
+            results += _polled(session, surplus)
+        if offset - len(results) >= pace:
+            return results
+        submit(session, first_id + offset, frame, pending=offset - len(results))
         results += session.poll()
     return results + drain(session, len(audio) - len(results))
 
 
+def submit(session: Any, frame_id: int, frame: np.ndarray, pending: int) -> None:
+    """Hands over a frame `[128]` for which there has to be room."""
+    __tracebackhide__ = True
+    taken = session.submit(frame_id, frame)
+    what = f"frame {frame_id} was refused although {pending} were pending"
+    check(taken, what, capacity=session.capacity)
+
+
 def drain(session: Any, count: int) -> list[Mapping[str, Any]]:
     """Polls until `count` more results have come or none comes any more; a moment longer, to see what is too many."""
+    results = _polled(session, count)
+    time.sleep(0.01)
+    return results + list(session.poll())
+
+
+def _polled(session: Any, count: int) -> list[Mapping[str, Any]]:
     results: list[Mapping[str, Any]] = []
     deadline = time.monotonic() + PATIENCE_SECONDS
     while len(results) < count and time.monotonic() < deadline:
         if new := session.poll():
             results += new
             deadline = time.monotonic() + PATIENCE_SECONDS
-        time.sleep(0.001)
-    time.sleep(0.01)
-    return results + list(session.poll())
+        else:
+            time.sleep(0.0002)
+    return results
 
 
 def outputs_of(results: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
     """The outputs `[T, out]` of one model over a run of results."""
-    return np.stack([np.asarray(result["outputs"][name], np.float32) for result in results])
+    __tracebackhide__ = True
+    size = five_models.specs()[name]["output_size"]
+    rows = [np.asarray(result["outputs"].get(name, ()), np.float32) for result in results]
+    wrong = next((n for n, row in enumerate(rows) if row.shape != (size,)), None)
+    if wrong is not None:
+        raise RequirementFailed(
+            f"result {wrong} has outputs of shape {list(rows[wrong].shape)} for {name}, not [{size}]",
+            models=list(results[wrong]["outputs"]),
+        )
+    return np.stack(rows)
 
 
 def inputs_of(results: Sequence[Mapping[str, Any]], audio: np.ndarray, name: str) -> np.ndarray:

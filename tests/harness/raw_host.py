@@ -21,6 +21,7 @@ NATIVE = importlib.util.find_spec("rtconform.harness._native")
 FOLDER = Path(NATIVE.origin).parent if NATIVE and NATIVE.origin else Path()
 FAULTY = FOLDER / "librtc_faulty.so"
 FAULTY_STATIC = FOLDER / "librtc_faulty_static.so"
+FAULTY_PIPELINES = FOLDER / "librtc_faulty_pipelines.so"
 INCLUDE = Path(__file__).parents[2] / "harness" / "native" / "include"
 
 needs_host = pytest.mark.skipif(not (FOLDER / "rtc-host").is_file(), reason="rtc-host is built on Linux only")
@@ -40,9 +41,11 @@ class Host:
     `enter` is called in the new process before it becomes rtc-host.
     """
 
-    def __init__(self, library: Path, loader: str | None, enter: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, library: Path, name: str | None, enter: Callable[[], None] | None = None, role: str = "loader"
+    ) -> None:
         self.process = subprocess.Popen(
-            [FOLDER / "rtc-host", "--library", library, *(["--loader", loader] if loader else [])],
+            [FOLDER / "rtc-host", "--library", library, *([f"--{role}", name] if name is not None else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -103,9 +106,9 @@ class Host:
 
 @contextlib.contextmanager
 def running(
-    library: Path, loader: str | None = "good-native", enter: Callable[[], None] | None = None
+    library: Path, name: str | None = "good-native", enter: Callable[[], None] | None = None, role: str = "loader"
 ) -> Iterator[Host]:
-    host = Host(library, loader, enter)
+    host = Host(library, name, enter, role)
     try:
         yield host
     finally:
@@ -116,6 +119,12 @@ def packed(array: np.ndarray) -> dict[str, Any]:
     """An array `[T, C]` as it travels."""
     data = np.ascontiguousarray(array, "<f4").tobytes()
     return {"shape": list(array.shape), "data": base64.b64encode(data).decode()}
+
+
+def integers(array: dict[str, Any]) -> np.ndarray:
+    """An array of integers from a reply, a list of them where there is one column."""
+    values = np.frombuffer(base64.b64decode(array["data"]), "<u8").reshape(array["shape"])
+    return values[:, 0] if values.shape[1] == 1 else values
 
 
 def unpacked(array: dict[str, Any]) -> np.ndarray:

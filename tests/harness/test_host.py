@@ -51,7 +51,7 @@ class TestConversation:
         ended = subprocess.run([raw_host.FOLDER / "rtc-host"], capture_output=True, text=True, check=False)
         assert (ended.returncode, ended.stderr) == (
             2,
-            "usage: rtc-host --library PATH [--loader NAME] [--padding BYTES]\n",
+            "usage: rtc-host --library PATH [--loader NAME | --pipeline NAME] [--padding BYTES]\n",
         )
 
     @pytest.mark.parametrize(

@@ -301,21 +301,21 @@ class TestPipelines:
         with connect("py:echo_pipeline:EchoPipeline", "pipeline").open(tmp_path) as session:
             session.submit(7, np.arange(128, dtype=np.float32))
             (result,) = session.poll()
-            assert result["id"] == 7 and result["fallback"] == {"Emotion": False}
+            assert (
+                result["id"] == 7 and result["fallback"] == {"Emotion": False} and result["version"] == {"Emotion": 1}
+            )
             assert result["outputs"]["Emotion"].tolist() == [0, 1, 2, 3]
-            assert session.poll() == []
-            assert session.status() == {"Emotion": {"state": "loaded", "reason": ""}}
-            session.reload()
+            assert session.poll() == [] and session.capacity is None
+            assert session.status() == {"Emotion": {"state": "loaded", "reason": "", "version": 1}}
+            assert session.reload() is None
+            assert session.status()["Emotion"]["version"] == 2
             with pytest.raises(Raised, match="KeyError in reload"):
                 session.reload("Nobody")
+            other = session.beside(tmp_path)
+            other.submit(8, np.zeros(128, np.float32))
+            assert session.poll() == [] and [result["id"] for result in other.poll()] == [8]
             live = session._live
-        assert live.closed
-
-    @pytest.mark.parametrize("text", ["cmd:cat", f"abi:{__file__}"])
-    def test_a_pipeline_connects_by_py_only(self, text: str):
-        """The other ways are refused with a word on what to do."""
-        with pytest.raises(BadConnection, match="py:"):
-            connect(text, "pipeline")
+        assert live.closed and not other._live.closed
 
 
 def test_the_strangers_import_nothing_of_rtconform():

@@ -119,7 +119,8 @@ class TestPipelines:
 
         def poll() -> list[dict[str, Any]]:
             buffer[:] += 1
-            return [{"id": 1, "outputs": {"Emotion": buffer}, "fallback": {}}]
+            flags, versions = {"Emotion": False}, {"Emotion": 1}
+            return [{"id": 1, "outputs": {"Emotion": buffer}, "fallback": flags, "version": versions}]
 
         methods = dict.fromkeys(("submit", "reload", "status", "close"), lambda *args: None)
         with adopted("pipeline", open=lambda folder: methods | {"poll": poll}).open(tmp_path) as session:
@@ -127,9 +128,40 @@ class TestPipelines:
             session.poll()
         assert first[0]["outputs"]["Emotion"].max() == 1
 
-    def test_a_result_of_another_form_is_a_violation(self, tmp_path: Path):
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"id": "1"}, "results of the form"),
+            ({"version": None}, "results of the form"),
+            ({"version": {"Emotion": True}}, "whole numbers as versions of the same models"),
+            ({"fallback": {}}, "whole numbers as versions of the same models"),
+            ({"outputs": {"Emotion": [0.5]}}, "float32 outputs of Emotion"),
+        ],
+    )
+    def test_a_result_of_another_form_is_a_violation(self, change: dict[str, Any], message: str, tmp_path: Path):
         """Results are checked for their form."""
+        result = {"id": 1, "outputs": {"Emotion": np.zeros(4, np.float32)}}
+        result |= {"fallback": {"Emotion": False}, "version": {"Emotion": 1}, **change}
         methods = dict.fromkeys(("submit", "reload", "status", "close"), lambda *args: None)
-        pipeline = adopted("pipeline", open=lambda folder: methods | {"poll": lambda: [{"id": 1}]})
-        with pytest.raises(ProtocolViolation, match="results of the form"), pipeline.open(tmp_path) as session:
+        pipeline = adopted("pipeline", open=lambda folder: methods | {"poll": lambda: [result]})
+        with pytest.raises(ProtocolViolation, match=message), pipeline.open(tmp_path) as session:
             session.poll()
+
+    @pytest.mark.parametrize("status", [None, {"state": "loaded", "reason": ""}, {"state": "on"}, {"version": 1}])
+    def test_a_status_of_another_form_is_a_violation(self, status: dict[str, Any] | None, tmp_path: Path):
+        """State, reason and version of each model."""
+        methods = dict.fromkeys(("submit", "poll", "reload", "close"), lambda *args: None)
+        pipeline = adopted("pipeline", open=lambda folder: methods | {"status": lambda: {"Emotion": status}})
+        with pytest.raises(ProtocolViolation, match="a mapping from model to"), pipeline.open(tmp_path) as session:
+            session.status()
+
+    def test_no_room_is_false_and_nothing_else(self, tmp_path: Path):
+        """Who returns nothing has taken the frame; a capacity that is none is a violation."""
+        methods = dict.fromkeys(("poll", "reload", "status", "close"), lambda *args: None)
+        for said, taken in ((False, False), (None, True), (True, True), (0, True)):
+            live = methods | {"submit": lambda *args, said=said: said, "capacity": 8}
+            with adopted("pipeline", open=lambda folder, live=live: live).open(tmp_path) as session:
+                assert session.submit(0, np.zeros(128, np.float32)) is taken and session.capacity == 8
+        pipeline = adopted("pipeline", open=lambda folder: live | {"capacity": "many"})
+        with pytest.raises(ProtocolViolation, match="a whole number of frames"):
+            pipeline.open(tmp_path)

@@ -1,6 +1,7 @@
 """The pipeline gives one result per frame, whatever happens to its models."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,7 +117,7 @@ def test_a_disabled_model_is_not_read(folder):
     """A model that is switched off runs on its fallback and says so, also after a reload."""
     session = reference_pipeline().open(folder, disabled=["GroovePredictor"])
     session.reload()
-    assert session.status()["GroovePredictor"] == {"state": "disabled", "reason": "switched off"}
+    assert session.status()["GroovePredictor"] == {"state": "disabled", "reason": "switched off", "version": 0}
     assert run(session, frames(1))[0]["fallback"]["GroovePredictor"]
 
 
@@ -152,6 +153,53 @@ def test_a_file_of_another_model_is_not_taken(folder):
     (folder / files["DynamicsEngine"].file).write_bytes((folder / files["GroovePredictor"].file).read_bytes())
     status = reference_pipeline().open(folder).status()["DynamicsEngine"]
     assert status["state"] == "fallback" and "expected 32 inputs and 16 outputs, found 64 and 32" in status["reason"]
+
+
+def test_a_file_of_a_model_of_the_same_sizes_is_not_taken(folder):
+    """EmotionRecognizer and HarmonyPredictor both map 128 to 64; the layers tell them apart, at open and at reload."""
+    files, name = SPECS.models, "HarmonyPredictor"
+    session = reference_pipeline().open(folder)
+    (folder / files[name].file).write_bytes((folder / files["EmotionRecognizer"].file).read_bytes())
+    session.reload()
+    status = session.status()[name]
+    assert (status["state"], status["version"]) == ("loaded", 1)
+    assert "$.layers[0]: expected dense of 256 tanh, found dense of 512 tanh" in status["reason"]
+    assert reference_pipeline().open(folder).status()[name]["state"] == "fallback"
+
+
+class Rewriting:
+    """A loader whose file is another one before it has read it to the end."""
+
+    def load(self, path):
+        model = read_model(Path(path).read_bytes())
+        Path(path).write_bytes(Path(path).read_bytes() + b" ")
+        return model
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_taken(folder):
+    """What was checked and what was loaded could be two files."""
+    status = reference_pipeline(Rewriting()).open(folder).status()["GroovePredictor"]
+    assert status["state"] == "fallback" and "changed while it was read" in status["reason"]
+
+
+def test_versions_count_good_loads_and_stand_in_results(folder):
+    """A refused file changes no version, and results say which one gave them, 0 where there never was one."""
+    name = "DynamicsEngine"
+    path = folder / SPECS.models[name].file
+    text = path.read_bytes()
+    session = reference_pipeline().open(folder)
+    seen = []
+    for content in (text, b"{", text):
+        path.write_bytes(content)
+        session.reload(name)
+        (result,) = run(session, frames(1))
+        assert session.status()[name]["version"] == result["version"][name]
+        seen.append(result["version"])
+    assert [versions.pop(name) for versions in seen] == [2, 2, 3]
+    assert all(set(versions.values()) == {1} for versions in seen)
+    path.unlink()
+    (result,) = run(reference_pipeline().open(folder), frames(1))
+    assert result["version"][name] == 0 and result["fallback"][name]
 
 
 def test_a_good_reload_plays_the_new_model(folder):
@@ -213,9 +261,9 @@ def raise_error(size):
     [raise_error, lambda size: np.full((1, size), np.nan), lambda size: np.zeros((1, size - 1))],
     ids=["raises", "NaN", "too few outputs"],
 )
-def test_a_model_that_fails_while_running_becomes_its_fallback(tmp_path, failure):
+def test_a_model_that_fails_while_running_becomes_its_fallback(folder, failure):
     """Any loader can be used; when its models fail, the frame still has its result, flagged, and no NaN gets on."""
-    session = reference_pipeline(Moody(failure)).open(tmp_path)
+    session = reference_pipeline(Moody(failure)).open(folder)
     results = run(session, frames(4))
     assert [any(result["fallback"].values()) for result in results] == [False, False, True, True]
     assert [result["id"] for result in results] == [0, 1, 2, 3]

@@ -8,14 +8,15 @@
 
 namespace rtc {
 
-// An exception out of the library is the library's fault, whatever its type: throws ContractBreach for it.
+// An exception out of the library is the library's fault, whatever its type: throws ContractBreach for it, naming the
+// header that forbids it.
 template <typename Function>
-auto cross(const char* name, Function&& function) {
+auto cross(const char* name, Function&& function, const char* header = "loader.h") {
     try {
         const Boundary boundary;
         return function();
     } catch (...) {
-        throw ContractBreach("An exception left " + std::string(name) + "(), which loader.h forbids.");
+        throw ContractBreach("An exception left " + std::string(name) + "(), which " + header + " forbids.");
     }
 }
 

@@ -9,19 +9,19 @@
 
 namespace rtc {
 
-// There is no such loader: not a shared library, no rtc_entry, no loader of that name.
+// There is no such loader or pipeline: not a shared library, no rtc_entry, nothing of that name.
 class LibraryError : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
 
-// The library did what loader.h forbids, such as letting an exception out or leaving out a member of rtc_loader.
+// The library did what loader.h or pipeline.h forbids, such as letting an exception out or leaving out a member.
 class ContractBreach : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
 
-// The loader refused a file, or refused to prepare: the ordinary outcome of a file that breaks the format.
+// The library refused a file, or refused to prepare or open: the ordinary outcome of a file that breaks the format.
 class Refusal : public std::runtime_error {
 public:
     Refusal(std::string phase, std::string json_path, const std::string& message)

@@ -1,46 +1,18 @@
 #include "model.h"
 
-#include <cstring>
 #include <stdexcept>
 
 #include "cross.h"
+#include "refusal.h"
 
 namespace rtc {
-namespace {
-
-const char* phase_name(rtc_phase phase) {
-    switch (phase) {
-        case RTC_PHASE_READ: return "read";
-        case RTC_PHASE_PARSE: return "parse";
-        case RTC_PHASE_VALIDATE: return "validate";
-        case RTC_PHASE_BUILD: return "build";
-        default: return nullptr;
-    }
-}
-
-// The texts come from the library, which may have forgotten to end them.
-template <std::size_t Size>
-std::string text(const char (&chars)[Size]) {
-    return {chars, strnlen(chars, Size)};
-}
-
-[[noreturn]] void refuse(const char* function, const rtc_error& error) {
-    const char* phase = phase_name(error.phase);
-    if (phase == nullptr)
-        throw ContractBreach(std::string(function) + "() returned an error with the phase " +
-                             std::to_string(error.phase) + "; loader.h demands one of 1 to 4. Its message: \"" +
-                             text(error.message) + "\"");
-    throw Refusal(phase, text(error.json_path), text(error.message));
-}
-
-}  // namespace
 
 Model::Model(const rtc_loader& loader, const std::string& path) : loader_(loader) {
     rtc_error error{};
     const rtc_status status = cross("load", [&] { return loader_.load(path.c_str(), &model_, &error); });
     if (status != RTC_OK) {
         if (model_ != nullptr) throw ContractBreach("load() refused the file but left *model set.");
-        refuse("load", error);
+        throw refusal("load", error);
     }
     if (model_ == nullptr) throw ContractBreach("load() returned RTC_OK without a model.");
     input_size_ = cross("input_size", [&] { return loader_.input_size(model_); });
@@ -65,7 +37,7 @@ void Model::prepare(std::uint32_t max_frames) {
                                     std::to_string(max_frames) + ".");
     rtc_error error{};
     const rtc_status status = cross("prepare", [&] { return loader_.prepare(model_, max_frames, &error); });
-    if (status != RTC_OK) refuse("prepare", error);
+    if (status != RTC_OK) throw refusal("prepare", error);
     max_frames_ = max_frames;
 }
 

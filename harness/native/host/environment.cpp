@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <vector>
 
-#include "session.h"
+#include "conversation.h"
 
 namespace rtc::host {
 namespace {
@@ -58,7 +58,7 @@ Json handled_signals() {
 
 }  // namespace
 
-Json Session::environment(const Json&) {
+Json Conversation::environment(const Json&) {
     return {{"fpenv", floating_point_mode()},
             {"locale", std::setlocale(LC_ALL, nullptr)},
             {"cwd", working_directory()},

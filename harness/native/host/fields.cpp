@@ -5,7 +5,7 @@
 
 #include "base64.h"
 
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "arrays travel as little-endian float32");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "arrays travel in little-endian order");
 
 namespace rtc::host {
 namespace {
@@ -120,8 +120,19 @@ void only_fields(const Json& object, const std::string& where, const std::vector
     }
 }
 
+bool bool_field(const Json& object, const std::string& where, const char* name) {
+    const Json& value = field(object, where, name);
+    if (!value.is_boolean()) bad(where, name, "true or false", shown(value));
+    return value.get<bool>();
+}
+
 Json array_to_json(const float* values, std::size_t frames, std::size_t channels) {
     return {{"shape", {frames, channels}}, {"data", base64::encode(values, frames * channels * sizeof(float))}};
+}
+
+Json integers_to_json(const std::vector<std::uint64_t>& values, std::size_t columns) {
+    return {{"shape", {values.size() / columns, columns}},
+            {"data", base64::encode(values.data(), values.size() * sizeof(std::uint64_t))}};
 }
 
 }  // namespace rtc::host

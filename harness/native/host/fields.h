@@ -44,7 +44,12 @@ Array array_field(const Json& object, const std::string& where, const char* name
 // Refuses any field that isn't listed.
 void only_fields(const Json& object, const std::string& where, const std::vector<const char*>& known);
 
+bool bool_field(const Json& object, const std::string& where, const char* name);
+
 // {"shape": [frames, channels], "data": base64 of little-endian float32}
 Json array_to_json(const float* values, std::size_t frames, std::size_t channels);
+
+// The same of little-endian unsigned integers of 64 bits; as many rows as there are.
+Json integers_to_json(const std::vector<std::uint64_t>& values, std::size_t columns = 1);
 
 }  // namespace rtc::host

@@ -1,6 +1,8 @@
-// rtc-host: runs one loader of one library and speaks protocol 1, JSON lines on standard input and output.
+// rtc-host: runs a loader or a pipeline of one library and speaks protocol 1, JSON lines on standard input and output.
 //
-//     rtc-host --library PATH [--loader NAME] [--padding BYTES]
+//     rtc-host --library PATH [--loader NAME | --pipeline NAME] [--padding BYTES]
+//
+// NAME may be empty where there is only one.
 //
 // With padding, so many bytes are allocated before all else: what lies where in the heap, down to the cache line, is
 // else the same in each process, and depends on the length of PATH.
@@ -12,6 +14,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <optional>
 #include <string>
 
 #ifdef __GLIBC__
@@ -20,14 +24,19 @@
 
 #include "../probe/ledger.h"
 #include "noise.h"
+#include "pipeline_session.h"
 #include "session.h"
 
 namespace {
 
 constexpr int usage_error = 2;
 
+constexpr const char* usage =
+    "usage: rtc-host --library PATH [--loader NAME | --pipeline NAME] [--padding BYTES]\n";
+
 struct Arguments {
-    std::string library, loader;
+    std::string library;
+    std::optional<std::string> loader, pipeline;
     std::size_t padding = 0;
     bool valid = false;
 };
@@ -38,10 +47,12 @@ Arguments parse(int count, char** values) {
         const std::string option = values[i];
         if (option == "--library") arguments.library = values[i + 1];
         else if (option == "--loader") arguments.loader = values[i + 1];
+        else if (option == "--pipeline") arguments.pipeline = values[i + 1];
         else if (option == "--padding") arguments.padding = std::strtoul(values[i + 1], nullptr, 10);
         else return arguments;
     }
-    arguments.valid = count % 2 == 1 && !arguments.library.empty();
+    const bool has_both = arguments.loader && arguments.pipeline;
+    arguments.valid = count % 2 == 1 && !arguments.library.empty() && !has_both;
     return arguments;
 }
 
@@ -78,10 +89,16 @@ bool write_line(int file, std::string line) {
     return true;
 }
 
-rtc::host::Json answer(rtc::host::Session& session, const std::string& line) {
+std::unique_ptr<rtc::host::Conversation> start(const Arguments& arguments) {
+    if (arguments.pipeline)
+        return std::make_unique<rtc::host::PipelineSession>(arguments.library, *arguments.pipeline);
+    return std::make_unique<rtc::host::Session>(arguments.library, arguments.loader.value_or(""));
+}
+
+rtc::host::Json answer(rtc::host::Conversation& conversation, const std::string& line) {
     const auto request = rtc::host::Json::parse(line, nullptr, false);
-    if (!request.is_discarded()) return session.answer(request);
-    return rtc::host::Session::failure(nullptr, "internal", "", "The request isn't a line of JSON.", "BadRequest");
+    if (!request.is_discarded()) return conversation.answer(request);
+    return rtc::host::Conversation::failure(nullptr, "internal", "", "The request isn't a line of JSON.", "BadRequest");
 }
 
 }  // namespace
@@ -89,7 +106,7 @@ rtc::host::Json answer(rtc::host::Session& session, const std::string& line) {
 int main(int count, char** values) {
     const Arguments arguments = parse(count, values);
     if (!arguments.valid) {
-        std::fprintf(stderr, "usage: rtc-host --library PATH [--loader NAME] [--padding BYTES]\n");
+        std::fputs(usage, stderr);
         return usage_error;
     }
 #ifdef __GLIBC__
@@ -103,10 +120,10 @@ int main(int count, char** values) {
     static_cast<void>(padding);
     rtc::host::Noise noise;
     rtc::probe::ledger::start();
-    rtc::host::Session session(arguments.library, arguments.loader);
+    const auto conversation = start(arguments);
     std::string line;
-    while (!session.finished() && read_line(line)) {
-        auto reply = answer(session, line);
+    while (!conversation->finished() && read_line(line)) {
+        auto reply = answer(*conversation, line);
         if (const std::string text = noise.take(); !text.empty()) reply["noise"] = text;
         // A library's text may be anything; what isn't UTF-8 becomes U+FFFD.
         if (!write_line(noise.protocol(), reply.dump(-1, ' ', false, rtc::host::Json::error_handler_t::replace))) break;

@@ -1,10 +1,8 @@
 // The operation measure_memory: what the loader holds for a set of files, and what it loses per load and unload.
-#include <unistd.h>
-
-#include <cstdio>
 #include <memory>
 
 #include "../probe/ledger.h"
+#include "resident.h"
 #include "session.h"
 
 namespace rtc::host {
@@ -18,15 +16,6 @@ constexpr std::uint64_t default_cycles = 20;
 constexpr std::uint64_t max_cycles = 1000;
 
 using Models = std::vector<std::unique_ptr<Model>>;
-
-std::int64_t resident_bytes() {
-    long pages = 0;
-    if (std::FILE* file = std::fopen("/proc/self/statm", "r")) {
-        if (std::fscanf(file, "%*d %ld", &pages) != 1) pages = 0;
-        std::fclose(file);
-    }
-    return static_cast<std::int64_t>(pages) * sysconf(_SC_PAGESIZE);
-}
 
 // Numbers in [-1, 1), the same in every run: Knuth's 64-bit linear congruential generator (MMIX).
 void fill_with_noise(std::vector<float>& values) {
@@ -93,7 +82,7 @@ Json Session::measure_memory(const Json& request) {
     const std::int64_t after_processing = ledger::usage().total();
     const std::int64_t resident = resident_bytes() - resident_before;
     const std::int64_t peak = ledger::peak();
-    const auto static_bytes = static_cast<std::int64_t>(static_data_.bytes());
+    const auto static_bytes = static_cast<std::int64_t>(static_data().bytes());
     models.clear();
 
     std::vector<double> left;

@@ -3,118 +3,44 @@
 #include <algorithm>
 
 #include "../abi/errors.h"
-#include "../probe/watch.h"
 #include "guarded_buffer.h"
 
 namespace rtc::host {
-namespace {
 
-constexpr std::uint64_t protocol_version = 1;
-
-// The request's fields under `op`, in the words of a message.
-std::string place(const Json& request) { return "the request \"" + request["op"].get<std::string>() + "\""; }
-
-Json implementation(const rtc_loader& loader) {
-    Json described = {{"name", loader.name},
-                      {"version", loader.version},
-                      {"role", "loader"},
-                      {"numeric_class", loader.numeric_class},
-                      {"layer_types", layer_types(loader)},
-                      {"features", {"measure"}}};
-    if (const rtc_build_info* info = build_info(loader)) {
-        Json build = Json::object();
-        if (info->compiler != nullptr) build["compiler"] = info->compiler;
-        if (info->flags != nullptr) build["flags"] = info->flags;
-        if (info->source_hash != nullptr) build["source_hash"] = info->source_hash;
-        described["build"] = build;
-    }
-    return described;
+Session::Session(const std::string& library, const std::string& loader) : Conversation(operations(), "unload") {
+    open(library, [&](const Library& opened) { loader_ = &opened.loader(loader); });
 }
 
-}  // namespace
-
-Session::Session(const std::string& library, const std::string& loader) {
-    try {
-        library_ = std::make_unique<Library>(library);
-        loader_ = &library_->loader(loader);
-    } catch (...) {
-        opening_failure_ = std::current_exception();
-    }
-}
-
-Json Session::failure(const Json& seq, const std::string& phase, const std::string& path, const std::string& message,
-                      const char* class_name) {
-    const Json error = {{"phase", phase}, {"path", path}, {"message", message}, {"class", class_name}};
-    return {{"seq", seq}, {"ok", false}, {"error", error}};
-}
-
-const std::vector<Session::Operation>& Session::operations() {
-    static const std::vector<Operation> all = {
-        {"hello", &Session::hello, {"protocol"}},
-        {"load", &Session::load, {"path"}},
-        {"prepare", &Session::prepare, {"model", "max_frames"}},
-        {"reset", &Session::reset, {"model"}},
-        {"process", &Session::process, {"model", "frames"}},
-        {"unload", &Session::unload, {"model"}},
-        {"plain_memory", &Session::plain_memory, {}},
-        {"watch", &Session::watch, {"model", "frames", "blocks"}},
-        {"process_together", &Session::process_together, {"parts", "block", "passes"}},
-        {"measure_latency",
-         &Session::measure_latency,
-         {"models", "flow", "audio", "warmup", "reset_every", "control_ns", "others", "cache_bytes"}},
-        {"measure_blocks", &Session::measure_blocks, {"model", "frames", "block"}},
-        {"measure_memory", &Session::measure_memory, {"paths", "cycles"}},
-        {"count_instructions", &Session::count_instructions, {"model", "frames"}},
-        {"environment", &Session::environment, {}},
-        {"quit", &Session::quit, {}},
+std::vector<Conversation::Operation> Session::operations() {
+    const auto by = [this](Json (Session::*perform)(const Json&)) {
+        return [this, perform](const Json& request) { return (this->*perform)(request); };
     };
-    return all;
+    return {
+        {"load", by(&Session::load), {"path"}},
+        {"prepare", by(&Session::prepare), {"model", "max_frames"}},
+        {"reset", by(&Session::reset), {"model"}},
+        {"process", by(&Session::process), {"model", "frames"}},
+        {"unload", by(&Session::unload), {"model"}},
+        {"watch", by(&Session::watch), {"model", "frames", "blocks"}},
+        {"process_together", by(&Session::process_together), {"parts", "block", "passes"}},
+        {"measure_latency",
+         by(&Session::measure_latency),
+         {"models", "flow", "audio", "warmup", "reset_every", "control_ns", "others", "cache_bytes"}},
+        {"measure_blocks", by(&Session::measure_blocks), {"model", "frames", "block"}},
+        {"measure_memory", by(&Session::measure_memory), {"paths", "cycles"}},
+        {"count_instructions", by(&Session::count_instructions), {"model", "frames"}},
+    };
 }
 
-Json Session::answer(const Json& request) {
-    Json seq = nullptr;
-    try {
-        if (!request.is_object()) throw BadRequest("A request must be a JSON object.");
-        const Json& given = field(request, "the request", "seq");
-        if (!given.is_number_integer()) throw BadRequest("Field \"seq\" of the request: expected an integer.");
-        seq = given;
-        Json reply = perform(string_field(request, "the request", "op"), request);
-        reply["seq"] = seq;
-        reply["ok"] = true;
-        return reply;
-    } catch (const Refusal& refusal) {
-        return failure(seq, refusal.phase, refusal.json_path, refusal.what(), "Refusal");
-    } catch (const LibraryError& error) {
-        return failure(seq, "config", "", error.what(), "LibraryError");
-    } catch (const ContractBreach& error) {
-        return failure(seq, "internal", "", error.what(), "ContractBreach");
-    } catch (const std::invalid_argument& error) {
-        return failure(seq, "internal", "", error.what(), "BadRequest");
-    } catch (const std::exception& error) {
-        return failure(seq, "internal", "", error.what(), "HostError");
-    }
-}
-
-Json Session::perform(const std::string& op, const Json& request) {
-    const auto& all = operations();
-    const auto known = std::find_if(all.begin(), all.end(), [&](auto& operation) { return op == operation.name; });
-    if (known == all.end()) throw BadRequest("Unknown operation \"" + op + "\".");
-    std::vector<const char*> fields = known->fields;
-    fields.insert(fields.end(), {"seq", "op"});
-    only_fields(request, place(request), fields);
-    if (probe::is_trapped_for_good() && op != "unload" && op != "quit")
-        throw BadRequest("After a watch by seccomp, whose trap is never lifted, a process can only unload and quit. "
-                         "Start another one.");
-    if (opening_failure_ && op != "quit") std::rethrow_exception(opening_failure_);
-    return (this->*known->perform)(request);
-}
-
-Json Session::hello(const Json& request) {
-    const auto protocol = integer_field(request, place(request), "protocol", 0, max_id);
-    if (protocol != protocol_version)
-        throw BadRequest("Protocol " + std::to_string(protocol) + " is asked for; this host speaks protocol " +
-                         std::to_string(protocol_version) + ".");
-    return {{"protocol", protocol_version}, {"implementation", implementation(*loader_)}};
+Json Session::implementation() const {
+    Json described = {{"name", loader_->name},
+                      {"version", loader_->version},
+                      {"role", "loader"},
+                      {"numeric_class", loader_->numeric_class},
+                      {"layer_types", layer_types(*loader_)},
+                      {"features", {"measure"}}};
+    if (const rtc_build_info* info = build_info(*loader_)) described["build"] = build_to_json(*info);
+    return described;
 }
 
 Json Session::load(const Json& request) {
@@ -150,11 +76,6 @@ Json Session::process(const Json& request) {
 Json Session::unload(const Json& request) {
     model(request, place(request));
     models_.erase(request["model"].get<std::uint64_t>());
-    return Json::object();
-}
-
-Json Session::quit(const Json&) {
-    finished_ = true;
     return Json::object();
 }
 

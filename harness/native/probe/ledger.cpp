@@ -34,7 +34,7 @@ std::uintptr_t linker_begin = 0, linker_end = 0;
 
 thread_local int depth = 0;
 thread_local bool opening_library = false;
-const int* host_thread = nullptr;  // identified by its own copy of `depth`
+thread_local bool is_the_hosts = false;
 
 class Lock {
 public:
@@ -43,7 +43,7 @@ public:
 };
 
 bool counts() {
-    return started.load(std::memory_order_acquire) && (depth > 0 || &depth != host_thread);
+    return started.load(std::memory_order_acquire) && (depth > 0 || !is_the_hosts);
 }
 
 void raise_peak() { highest = std::max(highest, now.total()); }
@@ -84,9 +84,11 @@ void forget(std::uintptr_t begin, std::uintptr_t end) {
 
 void start() noexcept {
     dl_iterate_phdr(find_linker, nullptr);
-    host_thread = &depth;
+    is_the_hosts = true;
     started.store(true, std::memory_order_release);
 }
+
+void leave_out_this_thread() noexcept { is_the_hosts = true; }
 
 void enter(bool opening) noexcept {
     ++depth;

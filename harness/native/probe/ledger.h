@@ -1,7 +1,7 @@
 // The ledger of all memory that the library under test holds.
 //
-// Counted is what is allocated inside a Boundary, or on any thread but the host's own (only a library starts threads
-// here). While the library is being opened, the dynamic linker's own allocations are left out: they belong to no
+// Counted is what is allocated inside a Boundary, or on any thread but the host's own (all others are the library's).
+// While the library is being opened, the dynamic linker's own allocations are left out: they belong to no
 // loader, whereas a constructor's do. Nothing here allocates.
 #pragma once
 
@@ -21,6 +21,9 @@ struct Usage {
 
 // Called once, by the host's main thread, before the library is opened.
 void start() noexcept;
+
+// Called by each further thread that the host itself starts and that calls the library.
+void leave_out_this_thread() noexcept;
 
 void enter(bool opening) noexcept;
 void leave() noexcept;

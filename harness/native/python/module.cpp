@@ -137,7 +137,12 @@ PYBIND11_MODULE(_native, module) {
 
     py::class_<rtc::Library, std::shared_ptr<rtc::Library>>(module, "Library",
                                                              "A shared library that exports rtc_entry.")
-        .def(py::init<const std::string&>(), py::arg("path"), "Raises LibraryError if it can't be used.")
+        .def(py::init([](const std::string& path) {
+                 auto library = std::make_shared<rtc::Library>(path);
+                 library->loaders();
+                 return library;
+             }),
+             py::arg("path"), "Raises LibraryError if it can't be used.")
         .def("loaders", &describe_all,
              "What each loader declares: index, name, version, role, numeric_class, layer_types, features, build.")
         .def(

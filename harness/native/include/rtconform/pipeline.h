@@ -50,8 +50,8 @@ typedef int32_t rtc_model_state;
 typedef struct rtc_model_status {
     rtc_model_state state;
 
-    /* The model that plays was loaded as the version-th in this place since open: 0 while there was none, 1 after the
-     * first good load, one more with each. A file that is refused changes nothing. */
+    /* The model in this place was loaded as the version-th since open: 0 while there was none, 1 after the first good
+     * load, one more with each. A file that is refused changes nothing, nor does a model that fails while running. */
     uint32_t version;
 
     /* Why it isn't loaded, or why the last file was refused although an older one plays; empty when all is well.
@@ -72,7 +72,8 @@ typedef struct rtc_pipeline_result {
     uint64_t frame_id;
     float *outputs;     /* of all models one behind the other, in the order of model_name */
     uint8_t *fallback;  /* one per model: 1 if these outputs are its fallback, 0 if the model gave them */
-    uint32_t *version;  /* one per model: which version (rtc_model_status) gave these outputs, also where it is 0 */
+    uint32_t *version;  /* one per model: the version (rtc_model_status) in its place at this frame, also where the
+                         * outputs are its fallback, for whatever reason */
 } rtc_pipeline_result;
 
 /* A pipeline at work. Its content belongs to the implementation. */
@@ -121,11 +122,13 @@ typedef struct rtc_pipeline_api {
     /* Reads the file of one model again, or of all, builds what it holds off the audio thread, and swaps it in between
      * two frames. From the first frame that is submitted after the call, and maybe from an earlier one that is still
      * pending, the new model plays, from cleared state; of all models, the swap is before the same frame.
-     * A file that is missing, broken, or of another model leaves what plays as it is: RTC_ERROR, *error about the
-     * first such file, and the other files take effect. [main-thread] */
+     * A file that is missing, broken, or of another model (with other layers, even if its sizes are right) leaves what
+     * plays as it is: RTC_ERROR, *error about the first such file as load of loader.h fills it, and the other files
+     * take effect. [main-thread] */
     rtc_status (*reload)(rtc_pipeline *pipeline, uint32_t model, rtc_error *error);
 
-    /* What plays in a model's place, once all reloads so far have taken effect. [main-thread] */
+    /* What plays in a model's place, for frames submitted from now on: all reloads so far have taken effect.
+     * [main-thread] */
     void (*status)(const rtc_pipeline *pipeline, uint32_t model, rtc_model_status *status);
 
     /* Exact while the audio thread is in no call. [main-thread] */

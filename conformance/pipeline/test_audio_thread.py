@@ -1,0 +1,126 @@
+"""What submit and poll may not do on the audio thread, watched from inside the host."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from rtconform.harness import expected
+from rtconform.harness.implementations import LivePlan
+from rtconform.harness.implementations.errors import NotAvailable
+from rtconform.harness.judging import check
+from rtconform.harness.measure import pipeline as driving, stream as streaming
+
+ROWS = 64
+PROCESSES = 3
+"""What happens in two of three processes is the pipeline's doing; once, it may be the machine's."""
+
+WATCHED, PERIOD_SECONDS, ACTION_SECONDS = 4000, 0.25e-3, 0.01
+"""A second of frames, faster than many a pipeline computes them: there is room for some, and for others not."""
+
+TIMED = 400
+LARGEST_SHARE = 0.25
+"""Of the time from one result to the next. What waits for a result by spinning takes all of it, a copy a hundredth."""
+
+_runs = {}
+
+
+@pytest.fixture
+def offences(pipeline, tmp_path):
+    """`offences(*kinds)`: raises at what submit and poll do of these kinds, while good and bad files are reloaded.
+
+    The same processes serve all the requirements on one pipeline.
+    """
+    runs = _runs.setdefault(pipeline.connection, [])
+    frames = expected.recording()[:ROWS].copy()
+    frames[ROWS // 2, 5] = np.nan
+
+    def watched_once():
+        spare, folder = tmp_path / f"spare-{len(runs)}", tmp_path / f"models-{len(runs)}"
+        spare.mkdir()
+        folder.mkdir()
+        with pipeline.open(driving.model_folder(folder)) as session:
+            streaming.check_models(session)
+            session.plain_memory()
+            actions = [move.action(folder) for move in streaming.moves(spare)]
+            plan = LivePlan(
+                WATCHED, period_s=PERIOD_SECONDS, watch=True, actions=actions, action_every_s=ACTION_SECONDS
+            )
+            return session.run_live(frames, plan)
+
+    def check_kinds(*kinds):
+        __tracebackhide__ = True
+        seen = Counter()
+        for process in range(PROCESSES):
+            if process == len(runs):
+                runs.append(watched_once())
+            watched = runs[process]
+            for kind in watched.unseen.keys() & kinds:
+                raise NotAvailable(who=f"the detector of {kind} offences", op="run_live", reason=watched.unseen[kind])
+            found = [offence for offence in watched.offences if offence.kind in kinds]
+            seen.update(offence.function for offence in found)
+            again = [offence for offence in found if seen[offence.function] > 1]
+            check(not again, "submit or poll did what the audio thread may not do", offences=again)
+            if process == 1 and not seen:
+                return
+
+    return check_kinds
+
+
+@pytest.mark.requirement("PIP-NO-ALLOCATION")
+def test_submit_and_poll_allocate_nothing(offences):
+    """The malloc family, aligned and mapped memory, free: also of a model that was swapped out."""
+    offences("malloc", "free", "mmap")
+
+
+@pytest.mark.requirement("PIP-NO-LOCK")
+def test_submit_and_poll_take_no_lock(offences):
+    """Mutexes, condition variables, semaphores, locks that libc takes; waking another thread counts."""
+    offences("lock")
+
+
+@pytest.mark.requirement("PIP-NO-BLOCKING-CALL")
+def test_submit_and_poll_neither_sleep_nor_do_io(offences):
+    """Sleeps, files and streams, threads and processes, libraries."""
+    offences("sleep", "io", "thread", "library")
+
+
+@pytest.mark.requirement("PIP-NO-EXCEPTION")
+def test_submit_and_poll_throw_nothing(offences):
+    """Exceptions, those that are caught at once too."""
+    offences("throw")
+
+
+@pytest.mark.requirement("PIP-NO-SYSTEM-CALL")
+def test_submit_and_poll_stay_out_of_the_kernel(offences):
+    """Every system call, whoever makes it."""
+    offences("syscall")
+
+
+@pytest.mark.requirement("PIP-NO-PAGE-FAULT")
+def test_submit_and_poll_touch_no_fresh_memory(offences):
+    """Page faults, minor ones too; what any host has touched before is touched before."""
+    offences("page_fault")
+
+
+@pytest.mark.requirement("PIP-NEVER-WAITS")
+def test_submit_and_poll_never_wait(pipeline, tmp_path):
+    """With a worker that always has something to do: no waiting, by the kernel's count, and no spinning.
+
+    A thread that is taken off its processor by the machine hasn't waited, and uses no processor time meanwhile.
+    """
+    folder = driving.model_folder(tmp_path)
+    waited = []
+    for process in range(PROCESSES):
+        with pipeline.open(folder) as session:
+            run = session.run_live(expected.recording()[:ROWS], LivePlan(TIMED, most_pending=session.capacity))
+        driving.check_ids([{"id": frame} for frame in run.ids.tolist()], range(TIMED))
+        waits = {"submit": int((run.submit_waits > 0).sum()), "poll": run.poll_waits}
+        between = float(run.result_at_ns[-1] - run.result_at_ns[0]) / (TIMED - 1)
+        shares = {"submit": np.median(run.submit_cpu_ns) / between, "poll": np.median(run.poll_cpu_ns) / between}
+        spun = {name: round(float(share), 3) for name, share in shares.items() if share > LARGEST_SHARE}
+        if any(waits.values()) or spun:
+            waited.append({"waits": waits, "spun": spun, "ns_between_results": between})
+        check(len(waited) < 2, "submit or poll waits for another thread", runs=waited)
+        if process == 1 and not waited:
+            return
