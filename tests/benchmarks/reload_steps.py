@@ -3,8 +3,8 @@
     python -m tests.benchmarks.reload_steps [--windows 60] [--loader checked]
 
 Frames come every 2 ms through AsyncInference on the stored models. In every other window one model after the other is
-Frames come every 2 ms through AsyncInference on the stored models. In every other window one model after the other is
-and their ratios with a 95 % interval from resampled windows.
+reloaded without a pause. Prints p50, p99 and p99.9 of the step (worker's time) and of submit to result, with and
+without, and their ratios with a 95 % interval from resampled windows.
 """
 
 from __future__ import annotations

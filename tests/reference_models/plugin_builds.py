@@ -24,7 +24,7 @@ def specs_header(folder: Path) -> Path:
 
 
 def compiled(source: str, folder: Path, *flags: str, with_core: bool = False) -> Path:
-    """A program or, with -shared, a library of one source in native/; raises CalledProcessError in the compiler's words."""
+    """A program or, with -shared, a library of one source in native/; raises CalledProcessError."""
     target = folder / Path(source).stem
     include = (specs_header(folder), CORE / "include", LOADER_HEADER.parents[1], NATIVE / "format")
     sources = [HERE / source]

@@ -82,7 +82,7 @@ def in_budget(results, audio, folder, name):
 
 
 def test_every_model_is_fed_as_documented(each_loader, audio):
-    """On each loader, the outputs of each model are within the budget of the float64 oracle over its documented inputs."""
+    """On each loader, the outputs of each model are within the oracle's budget over its documented inputs."""
     processor = MultiModelProcessor(*each_loader, [str(FIXTURES / "models")])
     results = processor.process(audio, first_id=7)
     assert results["ids"].tolist() == list(range(7, 7 + len(audio)))
