@@ -79,14 +79,14 @@ def test_of_the_plugin_core_the_wheel_has_the_module_alone(wheel):
     ]
 
 
-def test_the_plugin_core_needs_numpy_alone(installed):
+def test_the_plugin_core_needs_numpy_alone(installed, tmp_path):
     """Half a second of silence at 48 kHz is 18 frames of -1."""
     program = (
         "import numpy; from rtconform.reference_models._plugin_core import AudioFrontEnd\n"
         "features = AudioFrontEnd(48_000).push(numpy.zeros(24_000, numpy.float32))[0]\n"
         "print(features.shape, features.max())"
     )
-    done = subprocess.run([installed, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run([installed, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "(18, 128) -1.0"
 
 

@@ -63,7 +63,7 @@ def check_equal(samples, rate):
     assert len(found) >= len(wanted) > 0
     errors = np.abs(found[: len(wanted)].astype(np.float64) - wanted)
     assert errors.max() <= BOUND
-    assert (errors > 0).mean() <= 1e-3
+    assert (errors > 0).sum() <= 1 + 1e-5 * errors.size
 
 
 @each_rate
@@ -166,7 +166,8 @@ def test_reset_makes_it_new():
     front_end = AudioFrontEnd(48_000, 2)
     samples = noise(0.5, 48_000, 2)
     first = front_end.push(samples)
-    front_end.push(np.full((777, 2), np.nan, np.float32))
+    front_end.push(np.full((7, 2), np.nan, np.float32))
+    front_end.push(noise(0.3, 48_000, 2))
     front_end.reset()
     assert front_end.bad_samples == 0
     assert all(np.array_equal(one, other) for one, other in zip(first, front_end.push(samples), strict=True))

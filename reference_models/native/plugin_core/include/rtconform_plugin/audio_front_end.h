@@ -54,9 +54,9 @@ public:
     AudioFrontEnd(double rate, uint32_t channels);
 
     /** Takes a block of any size, 0 included: channels[c][i] with full scale 1. Calls sink(const AnalysisFrame&) for each
-        frame that it completes, in order. A sample that is NaN, infinite or beyond loudest counts as 0, and in
-        bad_samples(); no frame that it doesn't lie in is changed by it. Allocates nothing, locks nothing, makes no system
-        call, if the sink doesn't. [audio-thread] */
+        frame that it completes, in order. A sample that is NaN, infinite or beyond loudest counts as 0 and in
+        bad_samples(), and leaves no other trace. Allocates nothing, locks nothing, makes no system call, if the sink
+        doesn't. [audio-thread] */
     template <typename Sink>
     void push(const float* const* channels, size_t samples, Sink&& sink)
     {
@@ -92,7 +92,7 @@ public:
     uint32_t channel_count() const { return channel_count_; }
 
 private:
-    // Not inline: a plugin that is compiled with -ffast-math would not see NaN.
+    /** The mean of the channels, bad samples taken as 0. Not inline: code with -ffast-math would not see NaN. */
     double mono(const float* const* channels, size_t i) noexcept;
 
     uint32_t channel_count_;
