@@ -86,14 +86,14 @@ class TestStream:
 
 
 class Slow:
-    """A session whose results come one poll after the other, and which has room for three."""
+    """A session with room for three, and a result for every third poll."""
 
     capacity = 3
 
     def __init__(self, lost: Iterable[int] = ()) -> None:
         self.waiting: deque[int] = deque()
         self.lost = set(lost)
-        self.most = 0
+        self.most = self.polls = 0
 
     def submit(self, frame_id: int, audio: np.ndarray) -> bool:
         if len(self.waiting) == self.capacity:
@@ -103,9 +103,11 @@ class Slow:
         return True
 
     def poll(self) -> list[dict[str, Any]]:
-        while self.waiting and self.waiting[0] in self.lost:
-            self.waiting.popleft()
-        return [{"id": self.waiting.popleft()}] if self.waiting and self.most == self.capacity else []
+        self.polls += 1
+        if self.polls % 3 or not self.waiting:
+            return []
+        frame_id = self.waiting.popleft()
+        return [] if frame_id in self.lost else [{"id": frame_id}]
 
 
 class TestDriving:
