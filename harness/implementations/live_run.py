@@ -41,6 +41,7 @@ class Action:
 class LivePlan:
     """How frames are submitted, and what happens meanwhile.
 
+    There are `count` frames; with `least_count`, so many are enough once `least_actions` of the actions are done.
     `period_s` is between two frames, 0 for as fast as `most_pending` allows; 0 is no limit of that. With `watch`, the
     detectors are armed around each submit and poll. With `keep_outputs`, all outputs are kept, else a digest of each
     model's. The actions follow one another, `action_every_s` apart, over and over until the frames end.
@@ -48,6 +49,8 @@ class LivePlan:
 
     count: int
     first_id: int = 0
+    least_count: int | None = None
+    least_actions: int = 0
     period_s: float = 0.0
     most_pending: int = 0
     poll_every_s: float = 100e-6
@@ -65,6 +68,8 @@ class LivePlan:
         return {
             "first_id": self.first_id,
             "count": self.count,
+            "least_count": self.count if self.least_count is None else self.least_count,
+            "least_actions": self.least_actions,
             "period_ns": round(self.period_s * 1e9),
             "most_pending": self.most_pending,
             "poll_every_ns": round(self.poll_every_s * 1e9),

@@ -7,7 +7,6 @@ played once more: the same files put in front of the same frames, with nothing e
 from __future__ import annotations
 
 import shutil
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -21,13 +20,10 @@ from ..implementations.live_run import Action, LivePlan, LiveRun, Put
 from ..judging import check
 from .pipeline import PACE, altered, check_ids, model_folder
 
-PIECE = 512
-"""Frames of one request."""
-
 QUIET = 2.0
 """In a replay nobody looks before all of PACE frames can be done: so many times as long as they take under load."""
 
-MOST_FRAMES = 200_000
+MOST_FRAMES = 100_000
 """After which no more reloads are waited for."""
 
 NAMES = tuple(five_models.specs())
@@ -106,13 +102,12 @@ class Stream:
         self.expected.append((1,) * len(NAMES))
         self.reported.append(tuple(status[name]["version"] for name in NAMES))
 
-    def add(self, first_id: int, run: LiveRun, done: Sequence[Move]) -> None:
-        """A piece: what the audio thread met, and the moves that were made meanwhile."""
-        self.accepted += [first_id + int(offset) for offset in np.flatnonzero(run.accepted)]
-        self.ids += run.ids.tolist()
-        self.busy_ns += int(run.result_at_ns[-1]) if len(run.ids) else 0
-        self.version = np.concatenate([self.version, run.version])
-        self.digests = np.concatenate([self.digests, run.digests])
+    def add(self, run: LiveRun, done: Sequence[Move]) -> None:
+        """What the audio thread met, and the moves that were made meanwhile."""
+        self.accepted = np.flatnonzero(run.accepted).tolist()
+        self.ids = run.ids.tolist()
+        self.busy_ns = int(run.result_at_ns[-1]) if len(run.ids) else 0
+        self.version, self.digests = run.version, run.digests
         for move, reload in zip(done, run.reloads, strict=True):
             self._reloaded(move, reload.accepted, reload.version)
 
@@ -147,17 +142,16 @@ def stream(pipeline: Any, folder: Path, frames: np.ndarray, count: int, every_s:
     with pipeline.open(model_folder(place)) as session:
         check_models(session)
         whole.begin(session.status())
-        sent = 0
-        while (sent < count or len(whole.answers) < len(todo)) and sent < MOST_FRAMES:
-            turned = deque(todo)
-            turned.rotate(-len(whole.answers))
-            actions = [move.action(place) for move in turned]
-            plan = LivePlan(PIECE, sent, most_pending=session.capacity, actions=actions, action_every_s=every_s)
-            run = session.run_live(frames, plan)
-            whole.add(sent, run, [turned[reload.action] for reload in run.reloads])
-            sent += PIECE
-            if len(whole.ids) != len(whole.accepted):
-                break  # what is lost is lost, and each further piece would wait for it
+        plan = LivePlan(
+            max(MOST_FRAMES, count),
+            least_count=count,
+            least_actions=len(todo),
+            most_pending=session.capacity,
+            actions=[move.action(place) for move in todo],
+            action_every_s=every_s,
+        )
+        run = session.run_live(frames, plan)
+        whole.add(run, [todo[reload.action] for reload in run.reloads])
     return whole
 
 

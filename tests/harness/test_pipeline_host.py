@@ -56,8 +56,8 @@ def drained(host: Host, pipeline: int, count: int) -> dict[str, Any]:
 def live(pipeline: int, frames: np.ndarray, count: int, **more: Any) -> dict[str, Any]:
     """A request for a run at full speed with never more pending than there is room for."""
     plain = {"first_id": 0, "period_ns": 0, "most_pending": CAPACITY, "poll_every_ns": 100_000, "watch": False}
-    plain |= {"outputs": "digests", "actions": [], "action_every_ns": 0}
-    return {"pipeline": pipeline, "frames": packed(frames), "count": count, **plain, **more}
+    plain |= {"outputs": "digests", "actions": [], "action_every_ns": 0, "least_actions": 0}
+    return {"pipeline": pipeline, "frames": packed(frames), "count": count, "least_count": count, **plain, **more}
 
 
 def mixed(word: np.ndarray) -> np.ndarray:
@@ -267,11 +267,24 @@ class TestLiveRun:
             counted = integers(reply["submit_waits"])
             assert (counted > 0).all() if waits else (counted == 0).mean() > 0.9
 
-    def test_lost_results_end_the_run(self, folder: Path) -> None:
-        """After three seconds without one."""
+    @pytest.mark.parametrize("most_pending", [CAPACITY, 1])
+    def test_lost_results_end_the_run(self, folder: Path, most_pending: int) -> None:
+        """After three seconds without one, be it at the end or because there is no room for more."""
         with running(FAULTY_PIPELINES, "pip-lost-result", role="pipeline") as host:
-            reply = host.do("run_live", **live(opened(host, folder), noise(4, 128), 40))
-        assert integers(reply["ids"]).tolist() == [n for n in range(40) if n != 36]
+            reply = host.do("run_live", **live(opened(host, folder), noise(4, 128), 40, most_pending=most_pending))
+        frames = 40 if most_pending > 1 else 37
+        assert len(integers(reply["submit_at_ns"])) == frames
+        assert integers(reply["ids"]).tolist() == [n for n in range(frames) if n != 36]
+
+    def test_a_run_goes_on_until_actions_are_done(self, host: Host, folder: Path) -> None:
+        """Frames without a limit that matters, as long as they last; then no fewer than the least."""
+        actions = {"actions": [{"puts": [], "model": 3}, {"puts": [], "model": 4}], "action_every_ns": 20_000_000}
+        most = live(opened(host, folder), noise(4, 128), 100_000, least_count=50, least_actions=5, **actions)
+        reply = host.do("run_live", **most)
+        assert 5 <= len(reply["reloads"]) <= 6
+        ids = integers(reply["ids"]).tolist()
+        assert ids == list(range(len(ids))) and 50 <= len(ids) < 100_000
+        assert len(integers(host.do("run_live", **{**most, "least_actions": 0})["ids"])) >= 50
 
 
 class TestMemory:

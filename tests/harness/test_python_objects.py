@@ -134,6 +134,7 @@ class TestPipelines:
             ({"id": "1"}, "results of the form"),
             ({"version": None}, "results of the form"),
             ({"version": {"Emotion": True}}, "whole numbers as versions of the same models"),
+            ({"version": {"Harmony": 1}}, "whole numbers as versions of the same models"),
             ({"fallback": {}}, "whole numbers as versions of the same models"),
             ({"outputs": {"Emotion": [0.5]}}, "float32 outputs of Emotion"),
         ],

@@ -107,35 +107,39 @@ void AudioThread::run() {
 }
 
 void AudioThread::run_frames() {
-    std::uint64_t next = 0;
     std::int64_t next_poll = 0;
     for (;;) {
         const std::int64_t time = now();
-        const bool is_wanted = next < plan_.count && (plan_.most_pending == 0 || pending_ < plan_.most_pending);
-        const std::int64_t due = is_wanted ? static_cast<std::int64_t>(next) * plan_.period_ns : never;
-        if (due <= time) submit(next++);
+        const bool is_over = submitted_ == plan_.count || (is_enough_ && submitted_ >= plan_.least_count);
+        const bool has_room = plan_.most_pending == 0 || pending_ < plan_.most_pending;
+        const std::int64_t due =
+            !is_over && has_room ? static_cast<std::int64_t>(submitted_) * plan_.period_ns : never;
+        if (due <= time) submit();
         if (next_poll <= time) {
             poll_all();
             next_poll = now() + plan_.poll_every_ns;
         }
-        const bool is_lost = now() - last_result_ > patience_ns;
-        if (results_ == room_ || (next == plan_.count && (pending_ == 0 || is_lost))) break;
+        const bool is_lost = pending_ != 0 && due == never && now() - waiting_since_ > patience_ns;
+        if (results_ == room_ || (is_over && pending_ == 0) || is_lost) break;
         if (due > time) sleep_until(start_ + std::min(due, next_poll));
     }
     sleep_until(start_ + now() + last_look_ns);
     poll_all();
 }
 
-void AudioThread::submit(std::uint64_t frame) {
-    const std::uint64_t id = plan_.first_id + frame;
+void AudioThread::submit() {
+    const std::uint64_t id = plan_.first_id + submitted_;
     const float* const features = features_.data() + id % plan_.frames.frames * plan_.frames.channels;
     bool is_accepted = false;
-    record_.submit_at[frame] = static_cast<std::uint64_t>(now());
+    const std::int64_t time = now();
     const Call call = timed(plan_.watch, calls_++, [&] { is_accepted = pipeline_.submit(id, features); });
-    record_.submit_wall[frame] = call.wall;
-    record_.submit_cpu[frame] = call.cpu;
-    record_.submit_waits[frame] = call.waits;
-    record_.accepted[frame] = is_accepted;
+    record_.submit_at[submitted_] = static_cast<std::uint64_t>(time);
+    record_.submit_wall[submitted_] = call.wall;
+    record_.submit_cpu[submitted_] = call.cpu;
+    record_.submit_waits[submitted_] = call.waits;
+    record_.accepted[submitted_] = is_accepted;
+    ++submitted_;
+    if (pending_ == 0) waiting_since_ = time;
     pending_ += is_accepted;
 }
 
@@ -150,9 +154,9 @@ void AudioThread::poll_all() {
 }
 
 void AudioThread::keep_result(std::uint64_t poll_cpu) {
-    last_result_ = now();
+    waiting_since_ = now();
     record_.ids[results_] = result_.frame_id;
-    record_.result_at[results_] = static_cast<std::uint64_t>(last_result_);
+    record_.result_at[results_] = static_cast<std::uint64_t>(waiting_since_);
     record_.poll_cpu[results_] = poll_cpu;
     const std::size_t models = pipeline_.places().size();
     const float* of_model = result_.outputs.data();
@@ -170,10 +174,13 @@ void AudioThread::keep_result(std::uint64_t poll_cpu) {
     pending_ -= pending_ > 0;  // there may be results that nobody asked for
 }
 
-// With as many entries as there were results.
+// With as many entries as there were frames and results.
 AudioRecord& AudioThread::take() {
     if (thread_.joinable()) thread_.join();
     if (failure_) std::rethrow_exception(failure_);
+    for (auto* each : {&record_.submit_at, &record_.submit_wall, &record_.submit_cpu, &record_.submit_waits,
+                       &record_.accepted})
+        each->resize(submitted_);
     for (auto* each : {&record_.ids, &record_.result_at, &record_.poll_cpu}) each->resize(results_);
     const std::size_t models = pipeline_.places().size();
     for (auto* each : {&record_.fallback, &record_.version}) each->resize(results_ * models);

@@ -16,7 +16,8 @@ namespace rtc::host {
 
 struct AudioPlan {
     Array frames;  // the frame with the id i is row i modulo their number
-    std::uint64_t first_id, count;
+    std::uint64_t first_id;
+    std::uint64_t count, least_count;  // at most, and at least, until stop_soon
     std::int64_t period_ns;      // between two frames; 0 for as soon as most_pending allows
     std::uint64_t most_pending;  // accepted and not yet polled, by this thread's own count; 0 for no limit
     std::int64_t poll_every_ns;
@@ -48,13 +49,16 @@ public:
     std::int64_t started_at() const { return start_; }  // by CLOCK_MONOTONIC, once start has returned
     bool has_ended() const { return ended_; }
 
+    // From now on the least number of frames is enough.
+    void stop_soon() { is_enough_ = true; }
+
     // Waits for the end. Throws what brought it about, if that is a breach of pipeline.h.
     AudioRecord& take();
 
 private:
     void run();
     void run_frames();
-    void submit(std::uint64_t frame);
+    void submit();
     void poll_all();
     void keep_result(std::uint64_t poll_cpu);
     std::int64_t now() const;
@@ -65,10 +69,10 @@ private:
     Result result_;
     AudioRecord record_;
     std::size_t room_, results_ = 0;
-    std::uint64_t calls_ = 0, pending_ = 0;
-    std::int64_t start_ = 0, last_result_ = 0;
+    std::uint64_t calls_ = 0, submitted_ = 0, pending_ = 0;
+    std::int64_t start_ = 0, waiting_since_ = 0;  // for a result
     std::exception_ptr failure_;
-    std::atomic<bool> ready_{false}, go_{false}, ended_{false};
+    std::atomic<bool> ready_{false}, go_{false}, is_enough_{false}, ended_{false};
     std::thread thread_;
 };
 

@@ -25,6 +25,7 @@ AudioPlan read_plan(const Json& request, const std::string& where, const Pipelin
     AudioPlan plan{frames_field(request, where, pipeline),
                    integer_field(request, where, "first_id", 0, max_id - most_frames),
                    integer_field(request, where, "count", 1, most_frames),
+                   integer_field(request, where, "least_count", 1, most_frames),
                    time("period_ns", 0),
                    integer_field(request, where, "most_pending", 0, max_id),
                    time("poll_every_ns", 1),
@@ -38,11 +39,13 @@ AudioPlan read_plan(const Json& request, const std::string& where, const Pipelin
 }
 
 // One action after the other, over and over until the audio thread has ended, at least `every_ns` from one to the next.
-Json reload_meanwhile(const AudioThread& audio, Pipeline& pipeline, const std::vector<Action>& actions,
-                      std::int64_t every_ns) {
+// It may end when there were `least` of them.
+Json reload_meanwhile(AudioThread& audio, Pipeline& pipeline, const std::vector<Action>& actions, std::int64_t every_ns,
+                      std::uint64_t least) {
     Json done = Json::array();
     std::int64_t due = audio.started_at() + every_ns;
     while (!audio.has_ended()) {
+        if (done.size() >= least || actions.empty()) audio.stop_soon();
         if (actions.empty() || nanoseconds(CLOCK_MONOTONIC) < due) {
             std::this_thread::sleep_for(look_every);
             continue;
@@ -88,12 +91,13 @@ Json PipelineSession::run_live(const Json& request) {
     const bool watch = plan.watch, has_outputs = plan.keep_outputs;
     const auto actions = actions_field(request, where, pipeline);
     const std::uint64_t every_ns = integer_field(request, where, "action_every_ns", 0, longest_ns);
+    const std::uint64_t least = integer_field(request, where, "least_actions", 0, max_id);
 
     AudioThread audio(pipeline, std::move(plan));
     ledger::restart_peak();
     const std::int64_t held_before = ledger::usage().total();
     audio.start();
-    Json reloads = reload_meanwhile(audio, pipeline, actions, static_cast<std::int64_t>(every_ns));
+    Json reloads = reload_meanwhile(audio, pipeline, actions, static_cast<std::int64_t>(every_ns), least);
     const AudioRecord& record = audio.take();
     const Json memory = {{"before_bytes", held_before},
                          {"peak_bytes", ledger::peak()},

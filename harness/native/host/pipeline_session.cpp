@@ -30,8 +30,8 @@ std::vector<Conversation::Operation> PipelineSession::operations() {
         {"close", by(&PipelineSession::close), {"pipeline"}},
         {"run_live",
          by(&PipelineSession::run_live),
-         {"pipeline", "first_id", "frames", "count", "period_ns", "most_pending", "poll_every_ns", "watch", "outputs",
-          "actions", "action_every_ns"}},
+         {"pipeline", "first_id", "frames", "count", "least_count", "period_ns", "most_pending", "poll_every_ns", "watch", "outputs",
+          "actions", "action_every_ns", "least_actions"}},
         {"measure_pipeline_memory", by(&PipelineSession::measure_pipeline_memory), {"dir", "frames", "cycles"}},
     };
 }

@@ -48,7 +48,7 @@ rtc_status rtc_pipeline::submit(std::uint64_t frame_id, const float* features) {
     const std::uint32_t room = fault_ == PipelineFault::refuses_early ? capacity / 2 : capacity;
     const bool is_full = pending() >= room;
     if (is_full && fault_ == PipelineFault::says_ok_when_full) return RTC_OK;
-    if (!is_full || fault_ != PipelineFault::miscounts) ++submitted_;
+    ++submitted_;
     if (is_full) {
         ++refused_;
         return RTC_FULL;
@@ -146,4 +146,5 @@ void rtc_pipeline::status(std::uint32_t model, rtc_model_status* status) const {
 
 void rtc_pipeline::counters(rtc_pipeline_counters* counters) const {
     *counters = {submitted_, refused_, polled_, pending()};
+    if (fault_ == PipelineFault::miscounts) counters->submitted -= refused_;
 }
