@@ -32,14 +32,17 @@ def data():
 
 @pytest.fixture
 def export(tmp_path):
-    """Exports a case of the zoo; what torch and the exporter import and cache at the first export is not counted."""
+    """Exports the model for the second time.
+
+    What torch and the exporter import and cache at the first export is not counted, nor are the buffers that the BLAS
+    takes for matrices of this size: on some CPUs they are three times the model.
+    """
     pytest.importorskip("torch")
     from rtconform.harness.implementations import connect
 
     exporter = connect("reference-exporter", "exporter")
-    first = export_cases.of_zoo("lstm-relu-dense")
-    exporter.export(first.reference(tmp_path), tmp_path / "first.json")
     reference = export_cases.of_five(NAME).reference(tmp_path)
+    exporter.export(reference, tmp_path / "first.json")
     return lambda: exporter.export(reference, tmp_path / "exported.json")
 
 

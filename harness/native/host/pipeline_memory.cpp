@@ -16,6 +16,8 @@ namespace ledger = probe::ledger;
 constexpr std::uint64_t max_cycles = 1000;
 constexpr auto patience = std::chrono::seconds(10);
 constexpr auto look_every = std::chrono::microseconds(200);
+constexpr auto longest_settling = std::chrono::milliseconds(500);
+constexpr std::int64_t settled_bytes = 4096;
 
 // Each frame through the pipeline, one at a time. Throws std::runtime_error for a result that doesn't come.
 void run(Pipeline& pipeline, const Array& frames, Result& result) {
@@ -35,9 +37,21 @@ void reload_all(Pipeline& pipeline) {
     if (const auto refusal = pipeline.reload(RTC_ALL_MODELS)) throw *refusal;
 }
 
+// The least that is held within a moment. What was swapped out may be freed a while later, on another thread: as soon as
+// hardly more is held than before, there is nothing to wait for.
+std::int64_t held(std::int64_t before) {
+    const auto give_up = std::chrono::steady_clock::now() + longest_settling;
+    std::int64_t least = ledger::usage().total();
+    while (least > before + settled_bytes && std::chrono::steady_clock::now() < give_up) {
+        std::this_thread::sleep_for(look_every);
+        least = std::min(least, ledger::usage().total());
+    }
+    return least;
+}
+
 }  // namespace
 
-// After the reload, and after each cycle, a frame: what is swapped out may be freed only then.
+// After each reload a frame: what is swapped out may be freed only then.
 Json PipelineSession::measure_pipeline_memory(const Json& request) {
     const std::string where = place(request), dir = string_field(request, where, "dir");
     const std::uint64_t cycles = integer_field(request, where, "cycles", 0, max_cycles);
@@ -56,7 +70,7 @@ Json PipelineSession::measure_pipeline_memory(const Json& request) {
     for (std::uint64_t cycle = 0; cycle < cycles; ++cycle) {
         reload_all(*pipeline);
         run(*pipeline, frames, result);
-        reloaded.push_back(ledger::usage().total());
+        reloaded.push_back(held(reloaded.empty() ? live : reloaded.back()));
     }
     const std::int64_t peak = std::max(ledger::peak(), live);
     pipeline.reset();
@@ -64,7 +78,7 @@ Json PipelineSession::measure_pipeline_memory(const Json& request) {
         pipeline = std::make_unique<Pipeline>(*api_, dir);
         run(*pipeline, frames, result);
         pipeline.reset();
-        reopened.push_back(ledger::usage().total());
+        reopened.push_back(held(reopened.empty() ? 0 : reopened.back()));
     }
     if (!ledger::usage().complete)
         throw std::runtime_error("The library holds more blocks of memory than the ledger can note (4 million).");
