@@ -76,12 +76,21 @@ def test_a_model_of_another_kind_is_not_installed(scene):
     assert scene.plays_as_before()
 
 
-@pytest.mark.parametrize("make", ["path.mkdir()", "os.mkfifo(path)", "path.symlink_to('/dev/zero')"])
-def test_what_is_no_file_is_not_installed(scene, make):
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        ("path.mkdir()", "a file, found a folder"),
+        ("os.mkfifo(path)", "a file, found a pipe or a device"),
+        ("path.symlink_to('/dev/zero')", "a file, found a pipe or a device"),
+        ("path.touch(), os.truncate(path, (1 << 30) + 1)", "at most 1 GiB, found more"),
+    ],
+    ids=["folder", "pipe", "device", "huge"],
+)
+def test_what_is_no_model_file_is_not_installed(scene, make, said):
     """Nor waited for, nor read for ever."""
     trainer = f"path = EXPORTS / 'melodytransformer.json'\npath.unlink()\n{make}\n"
     state, reason = scene.run(EXPORT_ALL + trainer)
-    assert state == "failed" and "melodytransformer.json: expected a file, found a " in reason
+    assert state == "failed" and f"melodytransformer.json: expected {said}" in reason
     assert scene.plays_as_before()
 
 

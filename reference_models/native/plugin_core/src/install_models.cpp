@@ -63,6 +63,8 @@ std::optional<std::string> copy_file(const std::string& from, const std::string&
         return from + ": expected a readable file, found: " + last_error();
     if(!S_ISREG(status.st_mode))
         return from + ": expected a file, found " + (S_ISDIR(status.st_mode) ? "a folder" : "a pipe or a device");
+    if(static_cast<uint64_t>(status.st_size) > max_bytes)
+        return from + ": expected at most 1 GiB, found more";
     Descriptor target { ::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666) };
     if(!target)
         return to + ": expected to write a file here, found: " + last_error();
