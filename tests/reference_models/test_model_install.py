@@ -2,7 +2,6 @@
 
 import ast
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -13,9 +12,11 @@ import pytest
 
 from rtconform.reference_models.loaders import Toolchain
 
-from .bridge_scene import ENOUGH, EXPORT_SMALL, FILES, SMALL, STORED, content, scene
+from .bridge_scene import ENOUGH, EXPORT_SMALL, FILES, SMALL, STORED, content, scene, until
 
 __all__ = ["scene"]
+
+fcntl, resource = pytest.importorskip("fcntl"), pytest.importorskip("resource")
 
 EXPORT_ALL = f"export(*{list(FILES)})\n"
 
@@ -150,6 +151,27 @@ def test_what_was_replaced_is_put_back_when_a_later_file_cannot_be(scene):
     assert state == "failed"
     assert reason == f"nothing was installed: {scene.models / 'groovepredictor.json'}: expected a file, found a folder"
     assert scene.plays_as_before()
+
+
+@pytest.mark.parametrize("way", ["released", "cancelled"])
+def test_bridges_to_one_folder_take_turns(scene, way):
+    """While another holds the folder nothing is installed; a training that is cancelled does not wait for that."""
+    other = os.open(scene.models, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    bridge = scene.bridge(EXPORT_SMALL)
+    try:
+        bridge.start()
+        until(lambda: bridge.status()[0] == "installing", "the end of the trainer")
+        assert not bridge.wait(0.3) and scene.plays_as_before()
+        if way == "cancelled":
+            bridge.cancel()
+            assert bridge.wait(ENOUGH) and bridge.status() == ("cancelled", "")
+            assert scene.plays_as_before()
+    finally:
+        os.close(other)
+    if way == "released":
+        assert bridge.wait(ENOUGH) and bridge.status() == ("succeeded", "")
+        assert scene.plays_new(SMALL)
 
 
 FAILING_RENAME = """

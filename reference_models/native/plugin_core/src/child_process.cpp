@@ -104,7 +104,7 @@ public:
         also(::posix_spawnattr_setsigmask(&attributes, &none));
         short flags = POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
 
-        // Files and devices of the host that it opened without O_CLOEXEC.
+        // Files and devices of the host that it opened without O_CLOEXEC; C libraries that are older leak those.
 #ifdef POSIX_SPAWN_CLOEXEC_DEFAULT
         flags |= POSIX_SPAWN_CLOEXEC_DEFAULT;
 #elif defined(__GLIBC__)

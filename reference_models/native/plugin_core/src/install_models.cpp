@@ -1,14 +1,14 @@
 #include "install_models.h"
 
-#include "descriptor.h"
-
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <random>
+#include <thread>
 
 namespace rtconform::plugin
 {
@@ -120,6 +120,14 @@ Stamps stamps_of(const std::string& folder)
     for(size_t m = 0; m < model_count; ++m)
         stamps[m] = stamp_of(in_folder(folder, model_specs[m].file));
     return stamps;
+}
+
+Descriptor turn_in(const std::string& folder, const std::atomic<bool>& is_cancelled)
+{
+    Descriptor held { ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
+    while(held && !is_cancelled && ::flock(held.number(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        std::this_thread::sleep_for(std::chrono::milliseconds { 20 });
+    return held;
 }
 
 std::variant<StagedModels, std::string> StagedModels::stage(const std::string& export_folder, const Stamps& before,

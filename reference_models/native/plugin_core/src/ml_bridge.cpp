@@ -111,6 +111,7 @@ std::pair<BridgeStatus, std::vector<InstalledModel>> MLBridge::Run::train()
         if(auto reason = run_trainer(options, callbacks.progress, log, is_cancelled))
             return reason->empty() ? cancelled : failed(std::move(*reason));
         enter(BridgeState::installing);
+        const auto turn = turn_in(options.models_folder, is_cancelled);
         auto staged = StagedModels::stage(options.export_folder, before, options.models_folder,
             std::get<0>(required_of(options.required_models)));
         if(const auto* why = std::get_if<std::string>(&staged))
