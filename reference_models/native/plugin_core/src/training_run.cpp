@@ -158,7 +158,7 @@ std::optional<std::string> run_trainer(const BridgeOptions& options,
     output.finish();
     error.finish();
 
-    if(stopped == Stop::cancelled || is_cancelled)
+    if(is_cancelled)
         return "";
     if(stopped == Stop::silent)
         return "expected the trainer to write something every " + std::to_string(options.silence_limit.count())
