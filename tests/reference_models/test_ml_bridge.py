@@ -164,14 +164,14 @@ PRELUDE_CHILD = "import signal, time\n"
 
 
 def test_a_trainer_that_says_good_when_cancelled_is_cancelled(scene):
-    """Exit code 0 after SIGTERM, with good models, installs nothing."""
-    obeys = "signal.signal(signal.SIGTERM, lambda *_: os._exit(0))\n"
+    """It is asked by SIGTERM, and exit code 0 after that, with good models, installs nothing."""
+    obeys = "signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b'good bye'), os._exit(0)))\n"
     bridge = scene.bridge(EXPORT_SMALL + obeys + READY + FOREVER)
     bridge.start()
     is_ready(bridge)
     bridge.cancel()
     assert bridge.wait(ENOUGH) and bridge.status() == ("cancelled", "")
-    assert scene.plays_as_before()
+    assert bridge.log() == ["ready", "good bye"] and scene.plays_as_before()
 
 
 def test_cancelling_at_any_moment_installs_all_or_nothing(scene):
@@ -220,9 +220,10 @@ def test_another_training_can_begin_after_each_end(scene):
     assert bridge.start() is None
     bridge.cancel()
     assert bridge.wait(ENOUGH)
+    assert bridge.start() is None and bridge.wait(ENOUGH)
     states = [state for state, _ in scene.ends]
-    assert states == ["failed", "failed", "succeeded", "failed", "failed", "succeeded", "cancelled"]
-    assert len(scene.installed) == 2
+    assert states == ["failed", "failed", "succeeded", "failed", "failed", "succeeded", "cancelled", "succeeded"]
+    assert len(scene.installed) == 3
 
 
 def test_callbacks_may_use_the_bridge(scene):

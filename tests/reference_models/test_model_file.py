@@ -171,15 +171,18 @@ def test_truncated_files_are_refused(tmp_path, cut):
     assert re.search("found the end of the text at line", error.message)
 
 
-@pytest.mark.parametrize("kind", ["nothing", "folder", "pipe"])
-def test_what_is_no_file_is_not_read(tmp_path, kind):
+@pytest.mark.parametrize("kind", ["nothing", "folder", "pipe", "huge"])
+def test_what_is_no_model_file_is_not_read(tmp_path, kind):
     """And a pipe isn't waited for."""
     path = tmp_path / "model.json"
     if kind == "folder":
         path.mkdir()
     elif kind == "pipe":
         os.mkfifo(path)
+    elif kind == "huge":
+        path.touch()
+        os.truncate(path, (1 << 30) + 1)
     error = refusal(path, "DynamicsEngine")
-    found = {"nothing": "no such file", "folder": "a folder", "pipe": "a pipe or a device"}[kind]
+    found = {"nothing": "no such file", "folder": "a folder", "pipe": "a pipe or a device", "huge": "more than 1 GiB"}
     assert (error.phase, error.json_path) == ("read", "")
-    assert error.message == f"expected a readable model file, found {found}"
+    assert error.message == f"expected a readable model file, found {found[kind]}"

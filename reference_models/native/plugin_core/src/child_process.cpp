@@ -104,7 +104,7 @@ public:
         also(::posix_spawnattr_setsigmask(&attributes, &none));
         short flags = POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
 
-        // Files and devices of the host that it opened without O_CLOEXEC.
+        // Files and devices of the host that it opened without O_CLOEXEC; C libraries that are older leak those.
 #ifdef POSIX_SPAWN_CLOEXEC_DEFAULT
         flags |= POSIX_SPAWN_CLOEXEC_DEFAULT;
 #elif defined(__GLIBC__)
@@ -131,17 +131,15 @@ Pipe Pipe::make()
 {
     int ends[2];
 #ifdef __linux__
-    if(::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+    if(::pipe2(ends, O_CLOEXEC) != 0)
         return {};
 #else
     if(::pipe(ends) != 0)
         return {};
     for(const auto end : ends)
-    {
         ::fcntl(end, F_SETFD, FD_CLOEXEC);
-        ::fcntl(end, F_SETFL, ::fcntl(end, F_GETFL) | O_NONBLOCK);
-    }
 #endif
+    ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
     return { above_standard(Descriptor { ends[0] }), above_standard(Descriptor { ends[1] }) };
 }
 
@@ -158,9 +156,6 @@ std::variant<ChildProcess, std::string> ChildProcess::start(const Command& comma
     SpawnSettings settings;
     if(!output.reading || !output.writing || !error.reading || !error.writing)
         return not_started(program, std::strerror(errno));
-    // The program finds ordinary pipes, in which a write waits until there is room.
-    for(const auto end : { output.writing.number(), error.writing.number() })
-        ::fcntl(end, F_SETFL, ::fcntl(end, F_GETFL) & ~O_NONBLOCK);
     auto failure = settings.set(command.folder, output.writing.number(), error.writing.number());
     auto arguments = command.arguments;
     auto environment = environment_with(command.environment);

@@ -14,7 +14,7 @@
 namespace rtconform::plugin
 {
 
-/** Both ends close on exec and never wait: reads and writes give EAGAIN. Empty ends and errno if none can be had. */
+/** Both ends close on exec. Reading never waits, and gives EAGAIN. Empty ends and errno if no pipe can be had. */
 struct Pipe
 {
     static Pipe make();

@@ -1,14 +1,14 @@
 #include "install_models.h"
 
-#include "descriptor.h"
-
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <random>
+#include <thread>
 
 namespace rtconform::plugin
 {
@@ -63,6 +63,8 @@ std::optional<std::string> copy_file(const std::string& from, const std::string&
         return from + ": expected a readable file, found: " + last_error();
     if(!S_ISREG(status.st_mode))
         return from + ": expected a file, found " + (S_ISDIR(status.st_mode) ? "a folder" : "a pipe or a device");
+    if(static_cast<uint64_t>(status.st_size) > max_bytes)
+        return from + ": expected at most 1 GiB, found more";
     Descriptor target { ::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666) };
     if(!target)
         return to + ": expected to write a file here, found: " + last_error();
@@ -120,6 +122,14 @@ Stamps stamps_of(const std::string& folder)
     return stamps;
 }
 
+Descriptor turn_in(const std::string& folder, const std::atomic<bool>& is_cancelled)
+{
+    Descriptor held { ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
+    while(held && !is_cancelled && ::flock(held.number(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        std::this_thread::sleep_for(std::chrono::milliseconds { 20 });
+    return held;
+}
+
 std::variant<StagedModels, std::string> StagedModels::stage(const std::string& export_folder, const Stamps& before,
     const std::string& models_folder, const std::array<bool, model_count>& required)
 {
@@ -148,8 +158,6 @@ std::variant<StagedModels, std::string> StagedModels::stage(const std::string& e
             return exported + ": " + (error->json_path.empty() ? "" : error->json_path + ": ") + error->message;
         staged.files_.back().model.file = std::move(std::get<ModelFile>(checked));
     }
-    if(staged.files_.empty())
-        return export_folder + ": expected the trainer to leave at least one model here, found none that is new";
     return staged;
 }
 

@@ -1,9 +1,12 @@
 // Exported files put in the place of those that play: all of them, or none.
 #pragma once
 
+#include "descriptor.h"
+
 #include <rtconform_plugin/ml_bridge.h>
 
 #include <array>
+#include <atomic>
 
 #include <sys/types.h>
 
@@ -22,6 +25,11 @@ struct Stamp
 using Stamps = std::array<std::optional<Stamp>, model_count>;
 
 Stamps stamps_of(const std::string& folder);
+
+/** Waits until no other bridge, in this process or another, installs into a folder, or until it is cancelled. Nobody
+    else does while the descriptor is held: what plays is then all of one training. Where a folder can't be locked
+    nothing is waited for. */
+Descriptor turn_in(const std::string& folder, const std::atomic<bool>& is_cancelled);
 
 /** Copies of exported files, checked, in the folder where they are to play but under names that nobody reads. */
 class StagedModels

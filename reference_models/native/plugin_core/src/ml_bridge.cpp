@@ -83,7 +83,7 @@ struct MLBridge::Run
     const BridgeOptions options;
     const BridgeCallbacks callbacks;
     SharedLog log;
-    StopSignal stop;
+    std::atomic<bool> is_cancelled { false };
 
     mutable std::mutex mutex; // of all that follows
     std::condition_variable changed;
@@ -108,14 +108,15 @@ std::pair<BridgeStatus, std::vector<InstalledModel>> MLBridge::Run::train()
     try
     {
         const auto before = stamps_of(options.export_folder);
-        if(auto reason = run_trainer(options, callbacks.progress, log, stop))
+        if(auto reason = run_trainer(options, callbacks.progress, log, is_cancelled))
             return reason->empty() ? cancelled : failed(std::move(*reason));
         enter(BridgeState::installing);
+        const auto turn = turn_in(options.models_folder, is_cancelled);
         auto staged = StagedModels::stage(options.export_folder, before, options.models_folder,
             std::get<0>(required_of(options.required_models)));
         if(const auto* why = std::get_if<std::string>(&staged))
             return failed("nothing was installed: " + *why);
-        if(stop.is_set())
+        if(is_cancelled)
             return cancelled;
         auto& models = std::get<StagedModels>(staged);
         if(const auto why = models.commit())
@@ -162,7 +163,7 @@ MLBridge::~MLBridge()
     {
         const std::lock_guard lock { run_->mutex };
         run_->is_leaving = true;
-        run_->stop.set();
+        run_->is_cancelled = true;
         run_->changed.notify_all();
     }
     if(run_->thread.joinable())
@@ -174,8 +175,8 @@ std::optional<std::string> MLBridge::start()
     const std::lock_guard lock { run_->mutex };
     if(run_->status.state == BridgeState::running || run_->status.state == BridgeState::installing)
         return "expected no training to be going on, found one; cancel it, or wait for its end";
-    if(run_->is_leaving || !run_->stop.is_usable())
-        return run_->is_leaving ? "the bridge is being destroyed" : "expected room for a pipe, found too many open files";
+    if(run_->is_leaving)
+        return "expected a bridge that stays, found one that is being destroyed";
     if(auto fault = fault_of(run_->options))
         return fault;
     if(!run_->thread.joinable())
@@ -189,7 +190,7 @@ std::optional<std::string> MLBridge::start()
             return std::string { "expected a thread for the bridge, found: " } + error.what();
         }
     }
-    run_->stop.clear();
+    run_->is_cancelled = false;
     run_->log.clear();
     run_->status = { BridgeState::running, "" };
     run_->is_asked = run_->is_busy = true;
@@ -201,7 +202,7 @@ void MLBridge::cancel()
 {
     const std::lock_guard lock { run_->mutex };
     if(run_->is_busy)
-        run_->stop.set();
+        run_->is_cancelled = true;
 }
 
 BridgeStatus MLBridge::status() const

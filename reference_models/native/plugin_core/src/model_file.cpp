@@ -40,12 +40,15 @@ std::optional<LoadError> read_pieces(const std::string& path_utf8, const std::fu
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file { std::fopen(path_utf8.c_str(), "rb"), &std::fclose };
     if(file == nullptr)
         return unreadable(std::strerror(errno));
+    static constexpr const char* too_large = "more than 1 GiB";
+    if(const auto bytes = std::filesystem::file_size(path, error); !error && bytes > max_bytes)
+        return unreadable(too_large);
     std::vector<char> piece(1 << 16);
     for(uintmax_t bytes = 0; const auto count = std::fread(piece.data(), 1, piece.size(), file.get());)
     {
         bytes += count;
         if(bytes > max_bytes)
-            return unreadable("more than 1 GiB");
+            return unreadable(too_large); // it grows while it is read
         take({ piece.data(), count });
     }
     return std::ferror(file.get()) != 0 ? std::optional { unreadable(std::strerror(errno)) } : std::nullopt;

@@ -16,7 +16,7 @@ namespace
 
 using Clock = std::chrono::steady_clock;
 
-// How long after it exits a trainer is found to have, when something that it left behind holds its outputs open.
+// How late it is noticed that a trainer has exited although something holds its outputs open, or is to be stopped.
 constexpr std::chrono::milliseconds tick { 20 };
 
 // What is read of an output after the end: more than a pipe holds, and no more if somebody goes on writing.
@@ -74,7 +74,7 @@ enum class Stop
 };
 
 /** Until the trainer has exited, or had its time to do so after it was asked to. */
-Stop watch(ChildProcess& child, Output& output, Output& error, const BridgeOptions& options, const StopSignal& signal)
+Stop watch(ChildProcess& child, Output& output, Output& error, const BridgeOptions& options, const std::atomic<bool>& is_cancelled)
 {
     auto stop = Stop::none;
     auto heard = Clock::now(), asked = heard;
@@ -84,7 +84,7 @@ Stop watch(ChildProcess& child, Output& output, Output& error, const BridgeOptio
         if(stop == Stop::none)
         {
             const bool is_silent = options.silence_limit.count() > 0 && now - heard >= options.silence_limit;
-            stop = signal.is_set() ? Stop::cancelled : is_silent ? Stop::silent : Stop::none;
+            stop = is_cancelled ? Stop::cancelled : is_silent ? Stop::silent : Stop::none;
             if(stop != Stop::none)
             {
                 child.signal_all(SIGTERM);
@@ -93,10 +93,8 @@ Stop watch(ChildProcess& child, Output& output, Output& error, const BridgeOptio
         }
         else if(now - asked >= options.grace_period)
             break;
-        pollfd waited[] { { output.number(), POLLIN, 0 }, { error.number(), POLLIN, 0 },
-            { signal.descriptor(), POLLIN, 0 } };
+        pollfd waited[] { { output.number(), POLLIN, 0 }, { error.number(), POLLIN, 0 } };
         ::poll(waited, std::size(waited), static_cast<int>(tick.count())); // closed ones are -1, which poll skips
-        signal.heard();
         const auto bytes = output.read() + error.read();
         if(bytes > 0)
             heard = Clock::now();
@@ -128,30 +126,11 @@ std::string last_words(const std::vector<std::string>& lines)
 
 } // namespace
 
-void StopSignal::set()
-{
-    is_set_ = true;
-    // A full pipe wakes as well, so the result doesn't matter.
-    [[maybe_unused]] const auto written = ::write(pipe_.writing.number(), "", 1);
-}
-
-void StopSignal::clear()
-{
-    heard();
-    is_set_ = false;
-}
-
-void StopSignal::heard() const
-{
-    char bytes[16];
-    while(::read(pipe_.reading.number(), bytes, sizeof bytes) > 0)
-        ;
-}
-
 std::optional<std::string> run_trainer(const BridgeOptions& options,
-    const std::function<void(const TrainingProgress&)>& progress, SharedLog& log, StopSignal& stop)
+    const std::function<void(const TrainingProgress&)>& progress, SharedLog& log,
+    const std::atomic<bool>& is_cancelled)
 {
-    if(stop.is_set())
+    if(is_cancelled)
         return "";
     auto started = ChildProcess::start({ options.command, options.working_folder, options.environment });
     if(auto* why = std::get_if<std::string>(&started))
@@ -174,12 +153,12 @@ std::optional<std::string> run_trainer(const BridgeOptions& options,
             log.add(line);
             said.add(line);
         } };
-    const auto stopped = watch(child, output, error, options, stop);
+    const auto stopped = watch(child, output, error, options, is_cancelled);
     const auto exit = child.end();
     output.finish();
     error.finish();
 
-    if(stopped == Stop::cancelled || stop.is_set())
+    if(is_cancelled)
         return "";
     if(stopped == Stop::silent)
         return "expected the trainer to write something every " + std::to_string(options.silence_limit.count())

@@ -39,28 +39,11 @@ private:
     Log log_;
 };
 
-/** How somebody asks a run to stop from another thread: a flag, and a pipe that wakes who waits for the trainer. */
-class StopSignal
-{
-public:
-    bool is_usable() const { return bool { pipe_.reading } && bool { pipe_.writing }; }
-    bool is_set() const { return is_set_; }
-    int descriptor() const { return pipe_.reading.number(); }
-
-    void set();
-    void clear();
-
-    /** Empties the pipe; the flag stays. */
-    void heard() const;
-
-private:
-    std::atomic<bool> is_set_ { false };
-    Pipe pipe_ = Pipe::make();
-};
-
-/** Runs the trainer to its end and returns nothing if that was good, the reason if not, and "" if it was cancelled.
-    Lines of its standard output that are progress go to `progress`, all others to the log. */
+/** Runs the trainer to its end and returns nothing if that was good, the reason if not, and "" if it was cancelled,
+    which `is_cancelled` may become at any time. Lines of its standard output that are progress go to `progress`, all
+    others to the log. */
 std::optional<std::string> run_trainer(const BridgeOptions& options,
-    const std::function<void(const TrainingProgress&)>& progress, SharedLog& log, StopSignal& stop);
+    const std::function<void(const TrainingProgress&)>& progress, SharedLog& log,
+    const std::atomic<bool>& is_cancelled);
 
 } // namespace rtconform::plugin
