@@ -12,6 +12,8 @@ import pytest
 
 from rtconform.harness.implementations import connect, wire
 
+from . import raw_host
+
 ROOT = Path(__file__).resolve().parents[2]
 ENGINE = """
 #include <rtconform/loader.h>
@@ -41,13 +43,22 @@ def blocks(language: str) -> list[str]:
 def test_the_ten_lines_of_c_are_a_loader(tmp_path: Path):
     """The lines that wrap an engine compile as C99 against the header alone, and plug in."""
     compiler = shutil.which("cc") or pytest.skip("no C compiler here")
-    (source,) = blocks("c")
+    source, _ = blocks("c")
     (tmp_path / "mine.c").write_text(ENGINE + source)
     include = ROOT / "harness" / "native" / "include"
     flags = ["-std=c99", "-Wall", "-Werror", "-shared", "-fPIC", "-I", str(include)]
     subprocess.run([compiler, *flags, str(tmp_path / "mine.c"), "-o", str(tmp_path / "libmine.so")], check=True)
     with connect(f"abi:{tmp_path / 'libmine.so'}", "loader").open() as session:
         assert session.load(tmp_path / "mine.c").process([[4.0]]) == [[4.0]]
+
+
+def test_the_struct_of_a_pipeline_is_one(tmp_path: Path):
+    """With the functions that it names, the lines compile as C99 and plug in."""
+    functions = Path(__file__).with_name("null_pipeline.c").read_text(encoding="utf-8")
+    _, source = blocks("c")
+    path = tmp_path / "mine.c"
+    path.write_text(functions.partition("static const rtc_pipeline_api")[0] + source, encoding="utf-8")
+    assert connect(f"abi:{raw_host.compiled(path, tmp_path)}", "pipeline").declaration.name == "mine"
 
 
 def test_the_conversation_is_the_protocol():
