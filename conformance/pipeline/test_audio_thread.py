@@ -39,9 +39,10 @@ def offences(pipeline, tmp_path):
         spare, folder = tmp_path / f"spare-{len(runs)}", tmp_path / f"models-{len(runs)}"
         spare.mkdir()
         folder.mkdir()
-        with pipeline.open(driving.model_folder(folder)) as session:
-            streaming.check_models(session)
-            session.plain_memory()
+        with pipeline.open(driving.model_folder(folder)) as first:
+            streaming.check_models(first)
+            first.plain_memory()  # before the one that is watched takes any
+            session = first.beside(folder)
             actions = [move.action(folder) for move in streaming.moves(spare)]
             plan = LivePlan(
                 WATCHED, period_s=PERIOD_SECONDS, watch=True, actions=actions, action_every_s=ACTION_SECONDS

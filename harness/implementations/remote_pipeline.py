@@ -21,6 +21,9 @@ from .roles import PipelineImplementation, PipelineSession
 MEASURE_SECONDS = 300.0
 """How long a run or a measurement may take when the caller doesn't say."""
 
+LOAD_SECONDS = 30.0
+"""The least that reading five models is given, on a machine that has much else to do."""
+
 MOST_RESULTS = 1 << 12
 """Of one poll."""
 
@@ -35,7 +38,8 @@ class RemotePipelineSession(PipelineSession):
         self._client = client
         self._is_first = is_first
         self.pid = client.pid
-        reply = client.request("open", {"dir": str(Path(models_dir).absolute())})
+        values = {"dir": str(Path(models_dir).absolute())}
+        reply = client.request("open", values, timeout=max(client.timeout, LOAD_SECONDS))
         size, names = reply["frame_size"], [model["name"] for model in reply["models"]]
         client.demand(size == AUDIO_SIZE, "open", f"frames of {AUDIO_SIZE} features", size)
         client.demand(len(set(names)) == len(names), "open", "each model once", names)
@@ -45,8 +49,8 @@ class RemotePipelineSession(PipelineSession):
         self._ends = np.cumsum(list(self.models.values()))
         self._closed = False
 
-    def _ask(self, op: str, **values: Any) -> dict[str, Any]:
-        return self._client.request(op, {**self._pipeline, **values})
+    def _ask(self, op: str, *, timeout: float | None = None, **values: Any) -> dict[str, Any]:
+        return self._client.request(op, {**self._pipeline, **values}, timeout=timeout)
 
     def submit(self, frame_id: int, audio: np.ndarray) -> bool:
         return self.submit_all(frame_id, np.asarray(audio, np.float32)[np.newaxis]) == 1
@@ -79,7 +83,8 @@ class RemotePipelineSession(PipelineSession):
         ]
 
     def reload(self, name: str | None = None) -> bool:
-        return self._ask("reload", model=self.number_of(name))["accepted"]
+        seconds = max(self._client.timeout, LOAD_SECONDS)
+        return self._ask("reload", model=self.number_of(name), timeout=seconds)["accepted"]
 
     def number_of(self, name: str | None) -> int | None:
         """A model's number, None for all of them. Raises KeyError."""

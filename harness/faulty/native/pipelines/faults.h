@@ -24,6 +24,7 @@
     X(swaps_one_by_one,       "pip-reloads-one-by-one")        \
     X(swaps_in_mid_step,      "pip-torn-reload")               \
     X(swap_drops_pending,     "pip-reload-drops-pending")      \
+    X(all_or_nothing,         "pip-all-or-nothing")            \
     X(counts_bad_loads,       "pip-stale-after-bad-load")      \
     X(reload_says_ok,         "pip-silent-refusal")            \
     X(close_waits_for_polls,  "pip-shutdown-hang")             \

@@ -51,6 +51,7 @@ std::shared_ptr<rtc_model> Places::shared(const FiveModel& wanted) const {
 }
 
 rtc_status Places::load(std::uint32_t model, Swap& swap, rtc_error* error) {
+    const auto before = version_;
     rtc_status status = RTC_OK;
     for (std::uint32_t m = 0; m < model_count; ++m) {
         if (model != RTC_ALL_MODELS && model != m) continue;
@@ -74,6 +75,11 @@ rtc_status Places::load(std::uint32_t model, Swap& swap, rtc_error* error) {
             if (fault_ == PipelineFault::counts_bad_loads && version_[m] != 0) ++version_[m];
             if (fault_ == PipelineFault::reload_says_ok) reason_[m].clear();
         }
+    }
+    const bool is_first = before == decltype(before){};
+    if (fault_ == PipelineFault::all_or_nothing && status != RTC_OK && !is_first) {
+        swap = Swap{};
+        version_ = before;
     }
     return fault_ == PipelineFault::reload_says_ok ? RTC_OK : status;
 }
