@@ -18,7 +18,7 @@ from ..five_models import AUDIO
 from ..judging import RequirementFailed, check
 from .step import gather
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 3.0
 """How long to wait for the next result before the rest counts as lost."""
 
 PACE = 8
