@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import five_models
 from ..implementations.live_run import Action, LivePlan, LiveRun, Put
+from ..implementations.remote_pipeline import MEASURE_SECONDS
 from ..judging import check
 from .pipeline import PACE, altered, check_ids, model_folder
 
@@ -25,6 +26,9 @@ QUIET = 2.0
 
 MOST_FRAMES = 100_000
 """After which no more reloads are waited for."""
+
+FRAME_SECONDS = 0.02
+"""What a frame is waited for in a long stream: twice the deadline."""
 
 NAMES = tuple(five_models.specs())
 
@@ -150,7 +154,7 @@ def stream(pipeline: Any, folder: Path, frames: np.ndarray, count: int, every_s:
             actions=[move.action(place) for move in todo],
             action_every_s=every_s,
         )
-        run = session.run_live(frames, plan)
+        run = session.run_live(frames, plan, timeout=MEASURE_SECONDS + FRAME_SECONDS * count)
         whole.add(run, [todo[reload.action] for reload in run.reloads])
     return whole
 

@@ -269,7 +269,7 @@ class TestLiveRun:
 
     @pytest.mark.parametrize("most_pending", [CAPACITY, 1])
     def test_lost_results_end_the_run(self, folder: Path, most_pending: int) -> None:
-        """After three seconds without one, be it at the end or because there is no room for more."""
+        """After ten seconds without one, be it at the end or because there is no room for more."""
         with running(FAULTY_PIPELINES, "pip-lost-result", role="pipeline") as host:
             reply = host.do("run_live", **live(opened(host, folder), noise(4, 128), 40, most_pending=most_pending))
         frames = 40 if most_pending > 1 else 37

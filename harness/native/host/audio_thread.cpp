@@ -14,7 +14,8 @@
 namespace rtc::host {
 namespace {
 
-constexpr std::int64_t patience_ns = 3'000'000'000;  // without a result, after which those that are due are lost
+// Without a result, after which those that are due are lost. A busy machine keeps a worker waiting for seconds.
+constexpr std::int64_t patience_ns = 10'000'000'000;
 constexpr std::int64_t last_look_ns = 10'000'000;    // after which nothing more may come
 constexpr std::size_t surplus_room = 64;             // for results that nobody asked for
 constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
