@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rtconform.harness.implementations import Latency
+from rtconform.harness.implementations.client import Client
 from rtconform.harness.implementations.errors import ProtocolViolation
 from rtconform.harness.implementations.host import SAMPLES, Blocks, MeasuringSession
 from rtconform.harness.judging import RequirementFailed
@@ -193,9 +194,9 @@ class TestReplies:
     def session(self, **change):
         steps = {name: [1.0] * 4 for name in SAMPLES}
         reply = {**steps, "priority": "ordinary", "outputs": {"one": np.zeros((5, 2), np.float32)}, **change}
-        client = SimpleNamespace(
-            who="mine", noise=[], pid=1, request=lambda *_, **__: reply, array=lambda op, array: array
-        )
+        client = object.__new__(Client)  # without a process
+        values = {"request": lambda *_, **__: reply, "array": lambda op, array: array, "_child": SimpleNamespace(pid=1)}
+        vars(client).update({"who": "mine", "noise": [], **values})
         return MeasuringSession(client)
 
     @pytest.mark.parametrize(
