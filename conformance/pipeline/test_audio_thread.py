@@ -1,20 +1,15 @@
 """What submit and poll may not do on the audio thread, watched from inside the host."""
 
-from collections import Counter
-
 import numpy as np
 import pytest
 
 from rtconform.harness import expected
 from rtconform.harness.implementations import LivePlan
-from rtconform.harness.implementations.errors import NotAvailable
 from rtconform.harness.judging import check
 from rtconform.harness.measure import pipeline as driving, stream as streaming
+from rtconform.harness.measure.watched_runs import PROCESSES, WatchedRuns
 
 ROWS = 64
-PROCESSES = 3
-"""What happens in two of three processes is the pipeline's doing; once, it may be the machine's."""
-
 WATCHED, PERIOD_SECONDS, ACTION_SECONDS = 4000, 0.25e-3, 0.01
 """A second of frames, faster than many a pipeline computes them: there is room for some, and for others not."""
 
@@ -26,19 +21,17 @@ _runs = {}
 
 
 @pytest.fixture
-def offences(pipeline, tmp_path):
+def offences(pipeline, tmp_path_factory):
     """`offences(*kinds)`: raises at what submit and poll do of these kinds, while good and bad files are reloaded.
 
     The same processes serve all the requirements on one pipeline.
     """
-    runs = _runs.setdefault(pipeline.connection, [])
+    runs = _runs.setdefault(pipeline.connection, WatchedRuns("submit or poll", "run_live"))
     frames = expected.recording()[:ROWS].copy()
     frames[ROWS // 2, 5] = np.nan
 
     def watched_once():
-        spare, folder = tmp_path / f"spare-{len(runs)}", tmp_path / f"models-{len(runs)}"
-        spare.mkdir()
-        folder.mkdir()
+        spare, folder = tmp_path_factory.mktemp("spare"), tmp_path_factory.mktemp("models")
         with pipeline.open(driving.model_folder(folder)) as first:
             streaming.check_models(first)
             first.plain_memory()  # before the one that is watched takes any
@@ -49,23 +42,7 @@ def offences(pipeline, tmp_path):
             )
             return session.run_live(frames, plan)
 
-    def check_kinds(*kinds):
-        __tracebackhide__ = True
-        seen = Counter()
-        for process in range(PROCESSES):
-            if process == len(runs):
-                runs.append(watched_once())
-            watched = runs[process]
-            for kind in watched.unseen.keys() & kinds:
-                raise NotAvailable(who=f"the detector of {kind} offences", op="run_live", reason=watched.unseen[kind])
-            found = [offence for offence in watched.offences if offence.kind in kinds]
-            seen.update(offence.function for offence in found)
-            again = [offence for offence in found if seen[offence.function] > 1]
-            check(not again, "submit or poll did what the audio thread may not do", offences=again)
-            if process == 1 and not seen:
-                return
-
-    return check_kinds
+    return lambda *kinds: runs.check(kinds, watched_once)
 
 
 @pytest.mark.requirement("PIP-NO-ALLOCATION")

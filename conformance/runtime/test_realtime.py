@@ -1,21 +1,15 @@
 """What process and reset may not do on the audio thread, watched from inside the host."""
 
-from collections import Counter
-
 import pytest
 
 from rtconform.harness import signals
-from rtconform.harness.implementations.errors import NotAvailable
-from rtconform.harness.judging import check
+from rtconform.harness.measure.watched_runs import WatchedRuns
 
 BLOCKS = (32, 7, *[1] * 98)
 """The first block is as large as prepare allows; what grows buffers by need grows them there."""
 
 ROUNDS = 20
 """Of these blocks: 2000 calls, in which twice is seen what happens in every thousandth."""
-
-PROCESSES = 3
-"""What happens in two of three processes is the loader's doing; once, it may be the machine's."""
 
 _runs = {}
 
@@ -28,7 +22,7 @@ def offences(loader, model_case, rtc_config):
 
     The same processes serve all the requirements on one loader and model.
     """
-    runs = _runs.setdefault((loader.connection, model_case.name), [])
+    runs = _runs.setdefault((loader.connection, model_case.name), WatchedRuns("process or reset", "watch"))
     frames = signals.noise(ROUNDS * sum(BLOCKS), model_case.model.input_size, seed=rtc_config.seed)
 
     def watched_once():
@@ -37,23 +31,7 @@ def offences(loader, model_case, rtc_config):
             with session.load(model_case.path, max_frames=max(BLOCKS)) as model:
                 return session.watch(model, frames, BLOCKS)
 
-    def check_kinds(*kinds):
-        __tracebackhide__ = True
-        seen = Counter()
-        for process in range(PROCESSES):
-            if process == len(runs):
-                runs.append(watched_once())
-            watched = runs[process]
-            for kind in watched.unseen.keys() & kinds:
-                raise NotAvailable(who=f"the detector of {kind} offences", op="watch", reason=watched.unseen[kind])
-            found = [offence for offence in watched.offences if offence.kind in kinds]
-            seen.update(offence.function for offence in found)
-            again = [offence for offence in found if seen[offence.function] > 1]
-            check(not again, "process or reset did what the audio thread may not do", offences=again)
-            if process == 1 and not seen:
-                return
-
-    return check_kinds
+    return lambda *kinds: runs.check(kinds, watched_once)
 
 
 @pytest.mark.requirement("RT-NO-ALLOCATION")
