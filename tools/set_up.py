@@ -30,7 +30,6 @@ PYTHON = VENV / "bin" / "python"
 BUILD_INPUTS = (
     "pyproject.toml",
     "CMakeLists.txt",
-    "cmake/*",
     "harness/native/**/*",
     "harness/faulty/native/**/*",
     "reference_models/native/**/*",
