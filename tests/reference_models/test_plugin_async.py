@@ -249,7 +249,8 @@ def test_a_broken_or_vanished_file_leaves_what_plays(watched):
     assert processor.status()["DynamicsEngine"]["state"] == "loaded"
     assert "still plays" in processor.status()["DynamicsEngine"]["reason"]
     file.unlink()
-    time.sleep(0.1)
+    assert until(lambda: "can't be read" in processor.status()["DynamicsEngine"]["reason"])
+    assert processor.status()["DynamicsEngine"]["state"] == "loaded"
     file.write_bytes(content)
     assert until(lambda: processor.status()["DynamicsEngine"]["version"] == 2)
     assert processor.status()["DynamicsEngine"]["reason"] == ""

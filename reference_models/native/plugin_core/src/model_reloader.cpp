@@ -69,8 +69,8 @@ void ModelReloader::work()
     }
 }
 
-// The models whose files differ from what was loaded, and are as they were at the last look. A file that has gone is no
-// reason to stop what plays.
+// The models whose files differ from what was loaded, and are as they were at the last look. Of a file that has gone the
+// reload says so, and what plays goes on.
 ModelSet ModelReloader::changed()
 {
     ModelSet models;
@@ -78,7 +78,7 @@ ModelSet ModelReloader::changed()
     {
         const auto now = look_at(processor_.path(m));
         const bool has_settled = now == std::exchange(seen_[m], now);
-        if(has_settled && !now.empty() && now != loaded_[m])
+        if(has_settled && now != loaded_[m])
             models.set(m);
     }
     return models;
