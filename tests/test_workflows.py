@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from rtconform.harness.faulty.matrix import resolved
 from rtconform.harness.paths import FIXTURES
 from rtconform.reference_models.errors import NotAvailable
 from rtconform.reference_models.loaders import rtneural_checked
@@ -213,6 +214,17 @@ class TestAction:
         assert "B is slower than A" in gated.summary
         assert gated.job[-1].conclusion == "failure"
 
+    @pytest.mark.parametrize("given", [True, False])
+    def test_a_wrong_pipeline_is_red(self, gate, repository, given):
+        """A pipeline alone, named to the action or in the repository's own settings."""
+        wrong = resolved("native-pipeline:pip-no-fallback")
+        (repository / "rtconform.toml").write_text("" if given else f'pipelines = ["{wrong}"]\n')
+        further = {"loader": "", "pipeline": wrong if given else "", "compare-with": "", "models": ""}
+        gated = gate(python=sys.executable, classes="pipeline", profile="smoke", **further)
+        assert conclusions(gated.steps) == {"Install the judge": "skipped", "Judge": "failure", "Compare": "skipped"}
+        assert (gated.outputs["code"], gated.outputs["verdict"]) == ("1", "failed"), said(gated.steps)
+        assert "PIP-FALLBACK[pip-no-fallback" in gated.summary
+
     def test_what_can_not_be_installed_is_red(self, gate):
         """Nothing is judged then, and nothing is said to have passed."""
         gated = gate({"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}, package="rtconform==99")
@@ -254,9 +266,11 @@ class TestAction:
         """Whatever another repository, or a branch's name in it, puts into an input."""
         python, asked = noisy
         evil = 'cmd:x"; touch pwned; "$(touch pwned) `touch pwned` *'
-        gate(python=str(python), loader=evil, classes="realtime  *\nlatency", tries="1", **{"compare-with": evil})
+        further = {"loader": evil, "pipeline": evil, "compare-with": evil}
+        gate(python=str(python), classes="realtime  *\nlatency", tries="1", **further)
         run, compare = asked()
-        assert run.startswith(f"[-m][rtconform][run][--loader][{evil}][--profile][ci]")
+        assert run.startswith("[-m][rtconform][run][--profile][ci][--out][rtconform-report]")
+        assert f"[--loader][{evil}][--pipeline][{evil}]" in run
         assert "[--class][realtime][--class][*][--class][latency]" in run
         assert compare.startswith(f"[-m][rtconform][compare][{evil}][{evil}][--out][rtconform-report/compare]")
         assert not (repository / "pwned").exists()
