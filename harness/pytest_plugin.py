@@ -54,6 +54,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(f"--rtc-{name}", action=action, default=None, help=text)
     group.addoption("--rtc-continue", default=None, help="the folder of an earlier part of this run")
     group.addoption("--rtc-records-only", action="store_true", help="write no reports and print no summary")
+    text = "leave out the further cases of a requirement that an implementation has failed"
+    group.addoption("--rtc-fail-once", action="store_true", help=text)
     group.addoption("--rtc-timed", action="store_true", help="include the timed classes: latency and memory")
 
 

@@ -66,6 +66,7 @@ class RunState:
         only: Iterable[str],
         classes: Iterable[str],
         timed: bool,
+        fail_once: bool,
         out: Path,
         is_worker: bool,
         command: list[str],
@@ -74,6 +75,7 @@ class RunState:
         self.only = frozenset(only)
         self.classes = frozenset(classes)
         self.timed = timed
+        self.fail_once = fail_once
         self.out = out
         self.is_worker = is_worker
         self.command = command
@@ -86,6 +88,7 @@ class RunState:
         self._stored: dict[str, list[selection.ModelCase]] = {}
         self._connected: dict[str, Implementation | Exception] = {}
         self._timeouts: Counter[str] = Counter()
+        self._failed: set[tuple[str, str]] = set()
         self._writer: records.Writer | None = None
         self._results: list[Mapping[str, Any]] = []
         self._identified: set[str] = set()
@@ -120,6 +123,7 @@ class RunState:
             only=option("only") or (),
             classes=settings.checked_classes(option("class") or (), "--class"),
             timed=option("timed") or bool(option("only")) or any(name in marks for name in catalogue.TIMED_CLASSES),
+            fail_once=option("fail-once"),
             out=out,
             is_worker=hasattr(pytest_config, "workerinput"),
             command=list(pytest_config.invocation_params.args),
@@ -177,7 +181,10 @@ class RunState:
             raise found
         if self._timeouts[request.param] >= MOST_TIMEOUTS:
             raise GivenUp(who=request.param, op="", seconds=self.config.timeout_s, times=MOST_TIMEOUTS)
-        capability = catalogue.load()[request.node.get_closest_marker("requirement").args[0]].capability
+        identifier = request.node.get_closest_marker("requirement").args[0]
+        if self.fail_once and (identifier, case_of(request.node)["implementation"]) in self._failed:
+            pytest.skip(f"failed before: {identifier}")
+        capability = catalogue.load()[identifier].capability
         declared = (*found.declaration.layer_types, *found.declaration.features)
         if capability is not None and capability not in declared:
             pytest.skip(f"not declared: {capability}")
@@ -209,6 +216,8 @@ class RunState:
                 verdict, found, evidence = judging.verdict_of(call.excinfo.value)
                 evidence = crash_files.keep(self.out, item.name, evidence)
         self._timeouts[where["implementation"]] += verdict is Verdict.TIMEOUT
+        if verdict.is_failure:
+            self._failed.add((requirement.id, where["implementation"]))
         identity = self._identity(roles_of(item).values())
         verdict, known = self._with_known_failures(requirement.id, where, identity, verdict)
         return {

@@ -13,6 +13,9 @@ ROWS = 64
 WATCHED, PERIOD_SECONDS, ACTION_SECONDS = 4000, 0.25e-3, 0.01
 """A second of frames, faster than many a pipeline computes them: there is room for some, and for others not."""
 
+MOST_WATCHED = 20 * WATCHED
+"""Where the machine is too busy for all kinds of reloads within a second."""
+
 TIMED = 400
 LARGEST_SHARE = 0.25
 """Of the time from one result to the next. What waits for a result by spinning takes all of it, a copy a hundredth."""
@@ -38,7 +41,13 @@ def offences(pipeline, tmp_path_factory):
             session = first.beside(folder)
             actions = [move.action(folder) for move in streaming.moves(spare)]
             plan = LivePlan(
-                WATCHED, period_s=PERIOD_SECONDS, watch=True, actions=actions, action_every_s=ACTION_SECONDS
+                MOST_WATCHED,
+                least_count=WATCHED,
+                least_actions=len(actions),
+                period_s=PERIOD_SECONDS,
+                watch=True,
+                actions=actions,
+                action_every_s=ACTION_SECONDS,
             )
             return session.run_live(frames, plan)
 

@@ -6,8 +6,7 @@ import pytest
 from rtconform.harness import expected, five_models
 from rtconform.harness.judging import check, check_outputs, check_same_bits
 from rtconform.harness.measure import pipeline as driving
-from rtconform.harness.rtneural_json import read
-from rtconform.harness.rtneural_json.budget import budget
+from rtconform.harness.selection import ModelCase
 
 FRAMES = 96
 NAMES = tuple(five_models.specs())
@@ -28,16 +27,14 @@ def test_each_model_is_fed_as_documented(pipeline, name, tmp_path, rtc_config):
     with pipeline.open(folder) as session:
         results = driving.drive(session, audio)
     driving.check_ids(results, range(FRAMES))
-    model = read(folder / five_models.specs()[name]["file"])
-    numeric_class = pipeline.declaration.numeric_class
-    expected.check_class(numeric_class)
+    case = ModelCase(name, folder / five_models.specs()[name]["file"])
     inputs = driving.inputs_of(results, audio, name)
-    bound = budget(model, inputs, numeric_class=numeric_class, seed=rtc_config.seed)
+    bound = expected.budget_of(case, inputs, pipeline.declaration.numeric_class, rtc_config.seed)
     check_outputs(bound.judge(driving.outputs_of(results, name)), f"{name} differs from the oracle in the data flow")
 
 
 @pytest.mark.requirement("PIP-FALLBACK")
-@pytest.mark.parametrize("damage", ["missing", "truncated"])
+@pytest.mark.parametrize("damage", ["missing", driving.BeyondSmoke("truncated")])
 @each_model
 def test_missing_model_falls_back(pipeline, name, damage, tmp_path):
     """One file gone or cut: its fallback, flagged; the other four as if nothing had happened."""
@@ -62,13 +59,13 @@ def test_missing_model_falls_back(pipeline, name, damage, tmp_path):
 
 
 @pytest.mark.requirement("PIP-BAD-FRAME")
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=["nan", "infinity", "minus-infinity"])
+@pytest.mark.parametrize("value", ["nan", driving.BeyondSmoke("infinity"), driving.BeyondSmoke("-infinity")])
 def test_a_frame_that_is_not_finite_reaches_no_model(pipeline, value, tmp_path):
     """One bad frame among others, its first, a middle or its last feature: all fallback, and the rest as without it."""
     folder = driving.model_folder(tmp_path)
     audio = audio_frames(24)
     bad = np.repeat(audio[:1], 3, axis=0)
-    bad[[0, 1, 2], [0, 70, 127]] = value
+    bad[[0, 1, 2], [0, 70, 127]] = float(value)
     with pipeline.open(folder) as session:
         undisturbed = driving.drive(session, audio)
     with pipeline.open(folder) as session:

@@ -7,8 +7,7 @@ import pytest
 from rtconform.harness import expected, five_models
 from rtconform.harness.judging import check, check_outputs, check_same_bits
 from rtconform.harness.measure import pipeline as driving
-from rtconform.harness.rtneural_json import read
-from rtconform.harness.rtneural_json.budget import budget
+from rtconform.harness.selection import ModelCase
 
 FRAMES = 96
 BEFORE = 40
@@ -53,8 +52,8 @@ def damage(path, kind):
 def check_model(results, audio, name, path, pipeline, seed):
     """Raises unless a model's results are those of its file, fed by the data flow, from reset state."""
     __tracebackhide__ = True
-    numeric_class = pipeline.declaration.numeric_class
-    bound = budget(read(path), driving.inputs_of(results, audio, name), numeric_class=numeric_class, seed=seed)
+    inputs = driving.inputs_of(results, audio, name)
+    bound = expected.budget_of(ModelCase(name, path), inputs, pipeline.declaration.numeric_class, seed)
     check_outputs(bound.judge(driving.outputs_of(results, name)), f"{name} differs from the oracle in the data flow")
 
 
@@ -69,7 +68,7 @@ def check_status(session, name, results, version):
 
 
 @pytest.mark.requirement("PIP-BAD-RELOAD")
-@pytest.mark.parametrize("kind", ["garbage", "truncated", "missing", "folder"])
+@pytest.mark.parametrize("kind", ["garbage", "missing", *map(driving.BeyondSmoke, ("truncated", "folder"))])
 @each_model
 def test_broken_file_leaves_the_old_model_playing(pipeline, name, kind, tmp_path, undisturbed):
     """The same frames with and without a reload of what is no file of a model in the middle."""

@@ -241,6 +241,20 @@ def test_a_deadline_that_no_step_can_meet_is_failed_at_once(rtconform, tmp_path)
     assert "128 of 128 steps missed 0.001 ms" in run.stdout
 
 
+def test_one_failure_of_a_requirement_can_be_enough(rtconform, tmp_path):
+    """`--rtc-fail-once` leaves out its further cases, and no case of another requirement."""
+    arguments = ("run", "--loader", f"{FAULTY}#ldr-null-activation", "--", "-k", "LDR-REJECT-UNKNOWN")
+    assert rtconform(*arguments).returncode == 1
+    each = results(tmp_path)
+    assert rtconform(*arguments, "--rtc-fail-once").returncode == 1
+    once = results(tmp_path)
+    first = next(item for item, verdict in each.items() if verdict == "CRASH")
+    later = list(each)[list(each).index(first) + 1 :]
+    left_out = [item for item in later if item.partition("[")[0] == first.partition("[")[0]]
+    assert left_out and len(left_out) < len(each) - 1
+    assert once == {**each, **dict.fromkeys(left_out, "SKIP")}
+
+
 def test_timed_classes_refuse_to_run_in_parallel(rtconform):
     """One sentence, exit code 2."""
     run = rtconform("run", "--loader", GOOD, "--class", "latency", "--", "-n", "2")
