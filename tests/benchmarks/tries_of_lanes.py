@@ -1,10 +1,10 @@
 """How often the timed and watched classes come to which verdict, idle and under load: the counts behind their limits.
 
-    python -m tests.benchmarks.tries_of_lanes [--class latency] [--runs 30] [--load] [--out FOLDER]
+    python -m tests.benchmarks.tries_of_lanes [--role loader] [--class latency] [--runs 30] [--load] [--out FOLDER]
 
-Each run is `rtconform run` with another seed, on the loaders of the settings, and lat-spike beside them, which must
-never pass. `--load` keeps all cores busy meanwhile, by stress-ng. Idle means that nothing else runs on the machine.
-Prints the counts after each run, and how long it took.
+Each run is `rtconform run` with another seed, on the loaders or pipelines of the settings, and a slow one beside them,
+which must never pass the latency class. `--load` keeps all cores busy meanwhile, by stress-ng. Idle means that nothing
+else runs on the machine. Prints the counts after each run, and how long it took.
 """
 
 from __future__ import annotations
@@ -22,24 +22,26 @@ from pathlib import Path
 from rtconform.harness import config, records
 from rtconform.harness.faulty import matrix
 
-KNOWN_BAD = "lat-spike"
+SLOW = {"loader": "native:lat-spike", "pipeline": "native-pipeline:pip-slow"}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--role", choices=SLOW, default="loader")
     parser.add_argument("--class", dest="conformance_class", default="latency")
     parser.add_argument("--runs", type=int, default=30)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--load", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("build/tries-of-lanes"))
     given = parser.parse_args()
-    loaders = [*config.load().loaders, matrix.resolved(f"native:{KNOWN_BAD}")]
+    tried = [*config.load().implementations()[given.role], matrix.resolved(SLOW[given.role])]
+    options = [f"--{given.role}={connection}" for connection in tried] + ["--class", given.conformance_class]
     counts: dict[tuple[str, str], collections.Counter[str]] = {}
     with busy() if given.load else contextlib.nullcontext():
         for seed in range(given.first_seed, given.first_seed + given.runs):
             started = time.monotonic()
             out = given.out / f"{'load' if given.load else 'idle'}-{seed}"
-            code = run(loaders, given.conformance_class, seed, out)
+            code = run(options, seed, out)
             for result in records.read(out).results:
                 key = (result["requirement"], result["implementation"])
                 counts.setdefault(key, collections.Counter())[result["verdict"]] += 1
@@ -50,11 +52,10 @@ def main() -> int:
     return 0
 
 
-def run(loaders: list[str], conformance_class: str, seed: int, out: Path) -> int:
+def run(options: list[str], seed: int, out: Path) -> int:
     """The exit code of one run; what it prints goes into a file of its folder."""
     out.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "rtconform", "run", "--class", conformance_class, "--seed", str(seed)]
-    command += [f"--loader={loader}" for loader in loaders] + [f"--out={out}"]
+    command = [sys.executable, "-m", "rtconform", "run", *options, "--seed", str(seed), f"--out={out}"]
     with (out / "output.txt").open("w", encoding="utf-8") as file:
         return subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False).returncode
 
