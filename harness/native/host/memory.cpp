@@ -90,7 +90,7 @@ Json Session::measure_memory(const Json& request) {
         models = load_all(*loader_, paths);
         process_all(models);
         models.clear();
-        left.push_back(static_cast<double>(ledger::usage().total()));
+        left.push_back(static_cast<double>(ledger::usage().asked_for()));
     }
     if (!ledger::usage().complete)
         throw std::runtime_error("The library holds more blocks of memory than the ledger can note (4 million).");

@@ -41,10 +41,10 @@ void reload_all(Pipeline& pipeline) {
 // hardly more is held than before, there is nothing to wait for.
 std::int64_t held(std::int64_t before) {
     const auto give_up = std::chrono::steady_clock::now() + longest_settling;
-    std::int64_t least = ledger::usage().total();
+    std::int64_t least = ledger::usage().asked_for();
     while (least > before + settled_bytes && std::chrono::steady_clock::now() < give_up) {
         std::this_thread::sleep_for(look_every);
-        least = std::min(least, ledger::usage().total());
+        least = std::min(least, ledger::usage().asked_for());
     }
     return least;
 }
@@ -63,14 +63,14 @@ Json PipelineSession::measure_pipeline_memory(const Json& request) {
     const Array frames = frames_field(request, where, *pipeline);
     Result result(pipeline->places());
     run(*pipeline, frames, result);
-    const std::int64_t live = ledger::usage().total();
+    const std::int64_t live = ledger::usage().total(), asked_for = ledger::usage().asked_for();
     const std::int64_t resident = resident_bytes() - resident_before;
     ledger::restart_peak();
     std::vector<std::int64_t> reloaded, reopened;
     for (std::uint64_t cycle = 0; cycle < cycles; ++cycle) {
         reload_all(*pipeline);
         run(*pipeline, frames, result);
-        reloaded.push_back(held(reloaded.empty() ? live : reloaded.back()));
+        reloaded.push_back(held(reloaded.empty() ? asked_for : reloaded.back()));
     }
     const std::int64_t peak = std::max(ledger::peak(), live);
     pipeline.reset();

@@ -35,14 +35,14 @@ void __libc_free(void*);
 RTC_INTERPOSE void* malloc(size_t bytes) {
     const Note note(Kind::malloc, "malloc");
     void* block = __libc_malloc(bytes);
-    ledger::allocated(block, RTC_CALLER);
+    ledger::allocated(block, bytes, RTC_CALLER);
     return block;
 }
 
 RTC_INTERPOSE void* calloc(size_t count, size_t bytes) {
     const Note note(Kind::malloc, "calloc");
     void* block = __libc_calloc(count, bytes);
-    ledger::allocated(block, RTC_CALLER);
+    ledger::allocated(block, count * bytes, RTC_CALLER);
     return block;
 }
 
@@ -52,7 +52,7 @@ RTC_INTERPOSE void* realloc(void* old, size_t bytes) {
     ledger::released(old);
     void* block = __libc_realloc(old, bytes);
     const bool failed = block == nullptr && bytes != 0;
-    ledger::allocated(failed ? old : block, RTC_CALLER);
+    ledger::allocated(failed ? old : block, bytes, RTC_CALLER);
     return block;
 }
 
@@ -67,14 +67,14 @@ RTC_INTERPOSE void free(void* block) {
 RTC_INTERPOSE void* memalign(size_t alignment, size_t bytes) {
     const Note note(Kind::malloc, "memalign");
     void* block = __libc_memalign(alignment, bytes);
-    ledger::allocated(block, RTC_CALLER);
+    ledger::allocated(block, bytes, RTC_CALLER);
     return block;
 }
 
 RTC_INTERPOSE void* aligned_alloc(size_t alignment, size_t bytes) {
     const Note note(Kind::malloc, "aligned_alloc");
     void* block = __libc_memalign(alignment, bytes);
-    ledger::allocated(block, RTC_CALLER);
+    ledger::allocated(block, bytes, RTC_CALLER);
     return block;
 }
 
@@ -84,7 +84,7 @@ RTC_INTERPOSE int posix_memalign(void** out, size_t alignment, size_t bytes) {
     if (!power_of_two || alignment % sizeof(void*) != 0) return EINVAL;
     void* block = __libc_memalign(alignment, bytes);
     if (block == nullptr) return ENOMEM;
-    ledger::allocated(block, RTC_CALLER);
+    ledger::allocated(block, bytes, RTC_CALLER);
     *out = block;
     return 0;
 }
@@ -92,7 +92,7 @@ RTC_INTERPOSE int posix_memalign(void** out, size_t alignment, size_t bytes) {
 RTC_INTERPOSE void* valloc(size_t bytes) {
     const Note note(Kind::malloc, "valloc");
     void* block = __libc_memalign(static_cast<size_t>(sysconf(_SC_PAGESIZE)), bytes);
-    ledger::allocated(block, RTC_CALLER);
+    ledger::allocated(block, bytes, RTC_CALLER);
     return block;
 }
 
@@ -100,7 +100,7 @@ RTC_INTERPOSE void* pvalloc(size_t bytes) {
     const Note note(Kind::malloc, "pvalloc");
     const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
     void* block = bytes > SIZE_MAX - page ? nullptr : __libc_memalign(page, (bytes + page - 1) / page * page);
-    ledger::allocated(block, RTC_CALLER);
+    ledger::allocated(block, bytes, RTC_CALLER);
     return block;
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 struct Block {
     std::uintptr_t address;  // 0: never used, 1: erased
-    std::size_t bytes;
+    std::size_t bytes, rounded_up;
 };
 constexpr std::uintptr_t erased = 1;
 
@@ -115,18 +115,19 @@ void restart_peak() noexcept {
     highest = now.total();
 }
 
-void allocated(void* block, void* caller) noexcept {
+void allocated(void* block, std::size_t bytes, void* caller) noexcept {
     if (block == nullptr || !counts()) return;
     const auto from = reinterpret_cast<std::uintptr_t>(caller);
     if (opening_library && from >= linker_begin && from < linker_end) return;
     const auto address = reinterpret_cast<std::uintptr_t>(block);
-    const std::size_t bytes = malloc_usable_size(block);
+    const std::size_t usable = malloc_usable_size(block), rounded_up = usable - std::min(usable, bytes);
     const Lock lock;
     std::size_t slot = slot_of(address);
     for (std::size_t tries = 0; tries < block_slots; ++tries, slot = (slot + 1) & (block_slots - 1)) {
         if (blocks[slot].address > erased) continue;
-        blocks[slot] = {address, bytes};
-        now.heap += bytes;
+        blocks[slot] = {address, usable, rounded_up};
+        now.heap += usable;
+        now.rounded_up += rounded_up;
         raise_peak();
         return;
     }
@@ -143,6 +144,7 @@ void released(void* block) noexcept {
         if (blocks[slot].address == 0) return;
         if (blocks[slot].address != address) continue;
         now.heap -= blocks[slot].bytes;
+        now.rounded_up -= blocks[slot].rounded_up;
         // The end of a chain needs no tombstone.
         const bool last = blocks[(slot + 1) & (block_slots - 1)].address == 0;
         blocks[slot].address = last ? 0 : erased;

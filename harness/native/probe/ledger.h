@@ -14,9 +14,14 @@ struct Usage {
     std::uint64_t heap = 0;    // bytes; usable sizes, so what malloc rounds up is counted
     std::uint64_t mapped = 0;  // bytes of mmap; a mapping counts whole, touched or not
     std::int64_t program_break = 0;
+    std::uint64_t rounded_up = 0;  // of the heap, what nobody asked for
     bool complete = true;      // false once there was more to note than the ledger has room for
 
     std::int64_t total() const { return static_cast<std::int64_t>(heap + mapped) + program_break; }
+
+    // The same as the library sees it. What malloc adds depends on what was freed before, and creeps up as the heap
+    // comes apart, so that it must not be taken for a leak.
+    std::int64_t asked_for() const { return total() - static_cast<std::int64_t>(rounded_up); }
 };
 
 // Called once, by the host's main thread, before the library is opened.
@@ -32,8 +37,8 @@ Usage usage() noexcept;
 std::int64_t peak() noexcept;       // the largest total since the start or the last restart_peak
 void restart_peak() noexcept;
 
-// For the interposers. caller is the return address of the allocating call.
-void allocated(void* block, void* caller) noexcept;
+// For the interposers. bytes is what was asked for, caller the return address of the allocating call.
+void allocated(void* block, std::size_t bytes, void* caller) noexcept;
 void released(void* block) noexcept;
 void mapped(void* address, std::size_t bytes) noexcept;
 void unmapped(void* address, std::size_t bytes) noexcept;
