@@ -73,7 +73,10 @@ def make_deam(folder: Path) -> None:
     base = folder / "annotations" / "annotations averaged per song"
     static: dict[str, list[Sequence[object]]] = {"1_2000": [], "2000_2058": []}
     moments = [f"sample_{milliseconds}ms" for milliseconds in DEAM_MOMENTS]
-    courses: dict[str, list[Sequence[object]]] = {"valence": [("song_id", *moments)], "arousal": [("song_id", *moments)]}
+    courses: dict[str, list[Sequence[object]]] = {
+        "valence": [("song_id", *moments)],
+        "arousal": [("song_id", *moments)],
+    }
     for number, (path, valence, arousal) in zip(DEAM_NUMBERS, recordings(), strict=True):
         samples, _ = soundfile.read(path)
         long = np.resize(samples, round(DEAM_SECONDS * RATE))
@@ -124,7 +127,7 @@ def make_lakh_midi(folder: Path) -> None:
 def make_maestro(folder: Path) -> None:
     """Performances by year, and the table as CSV and, by columns, as JSON."""
     splits = ("train", "train", "train", "train", "validation", "test")
-    header = "canonical_composer canonical_title split year midi_filename audio_filename duration".split()
+    header = ["canonical_composer", "canonical_title", "split", "year", "midi_filename", "audio_filename", "duration"]
     rows: list[Sequence[object]] = []
     for number, (split, (tune, path)) in enumerate(zip(splits, songs(), strict=True)):
         year = 2004 + 2 * (number % 3)
@@ -172,7 +175,9 @@ MAKERS = {
 def main(arguments: list[str]) -> None:
     """Makes the kinds named, or all, in folders of their own."""
     if not arguments or (unknown := set(arguments[1:]) - set(MAKERS)):
-        raise SystemExit(__doc__ if not arguments else f"unknown kinds {sorted(unknown)}; known are {', '.join(MAKERS)}")
+        raise SystemExit(
+            __doc__ if not arguments else f"unknown kinds {sorted(unknown)}; known are {', '.join(MAKERS)}"
+        )
     for kind in arguments[1:] or MAKERS:
         MAKERS[kind](Path(arguments[0]) / kind)
 

@@ -36,7 +36,9 @@ def read_deam(folder: Path, *, max_seconds: float | None = None) -> Listing:
     """
     tables = sorted(folder.rglob(DEAM_STATIC)) or sorted((folder / "annotations").glob("*.csv"))
     if not tables:
-        raise DataError(f"{folder}: expected DEAM's tables {DEAM_STATIC} somewhere below, found none; unpack them there")
+        raise DataError(
+            f"{folder}: expected DEAM's tables {DEAM_STATIC} somewhere below, found none; unpack them there"
+        )
     return _static(Songs(folder, DEAM_SOUNDS), tables, DEAM_COLUMNS, NINE_POINTS, max_seconds)
 
 
@@ -139,7 +141,9 @@ def _dynamic_table(folder: Path, name: str) -> Path:
 
 def _samples(row: Mapping[str, str], where: str) -> dict[float, float]:
     """Second → annotation, of the cells that have one."""
-    samples = {float(match[1]) / 1000.0: (match[0], text) for key, text in row.items() if (match := _SAMPLE.fullmatch(key))}
+    samples = {
+        float(match[1]) / 1000.0: (match[0], text) for key, text in row.items() if (match := _SAMPLE.fullmatch(key))
+    }
     return {second: label(text, name, where) for second, (name, text) in sorted(samples.items()) if text}
 
 

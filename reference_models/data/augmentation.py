@@ -70,7 +70,9 @@ class Variation:
 
     def content_hash(self, digest: str) -> str:
         """The sha256 of what is heard of content with the sha256 `digest`."""
-        return digest if self == PLAIN else hashlib.sha256(f"{digest}:{sorted(asdict(self).items())}".encode()).hexdigest()
+        return (
+            digest if self == PLAIN else hashlib.sha256(f"{digest}:{sorted(asdict(self).items())}".encode()).hexdigest()
+        )
 
 
 PLAIN = Variation()
@@ -200,5 +202,3 @@ def transpose_chord(index: int, semitones: int) -> int:
     if index >= DIMINISHED:
         return DIMINISHED + (index - DIMINISHED + semitones) % 3
     return 12 * (index // 12) + (index % 12 + semitones) % 12
-
-

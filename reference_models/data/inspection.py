@@ -65,7 +65,14 @@ def inspect(folder: str | Path, kind: str | None = None) -> dict[str, object]:
         left_out, stops = list(error.left_out), str(error)
     except DataError as error:
         stops = str(error)
-    return {"folder": str(folder), "kind": kind, "trains": list(READERS[kind]), **_statistics(seen), **_account(left_out), "stops": stops}
+    return {
+        "folder": str(folder),
+        "kind": kind,
+        "trains": list(READERS[kind]),
+        **_statistics(seen),
+        **_account(left_out),
+        "stops": stops,
+    }
 
 
 def _read(listing: Listing) -> Iterator[Seen | LeftOut]:
@@ -123,7 +130,9 @@ def picture(report: Mapping[str, object]) -> str:
     lengths = [seconds for seconds, _, _ in points]
     counts, edges = np.histogram(lengths, bins=BARS, range=(0.0, max(lengths, default=1.0)))
     template = Path(__file__).with_name("inspection.svg.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     return environment.from_string(template).render(
         report=report, points=points, counts=counts.tolist(), longest=float(edges[-1]), most=max(1, int(counts.max()))
     )

@@ -62,7 +62,10 @@ def _of_lakh(folder: Path) -> bool:
 # What shows each kind, the most telling first: the labels.json of a midi-folder may lie in Lakh's folder as well.
 # DEAM's two kinds share a folder; the static one is taken unless the other is asked for.
 _MARKS: dict[str, tuple[str, Callable[[Path], bool]]] = {
-    "maestro": (f"{MAESTRO}.csv or .json", lambda folder: any(folder.glob(f"{MAESTRO}.csv")) or any(folder.glob(f"{MAESTRO}.json"))),
+    "maestro": (
+        f"{MAESTRO}.csv or .json",
+        lambda folder: any(folder.glob(f"{MAESTRO}.csv")) or any(folder.glob(f"{MAESTRO}.json")),
+    ),
     "groove-midi": (INFO, lambda folder: (folder / INFO).is_file()),
     "deam": (DEAM_STATIC, lambda folder: any(folder.rglob(DEAM_STATIC))),
     "pmemo": (PMEMO_STATIC.as_posix(), lambda folder: (folder / PMEMO_STATIC).is_file()),

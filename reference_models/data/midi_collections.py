@@ -100,7 +100,9 @@ def _json_rows(table: Path) -> Iterator[tuple[str, dict[str, str]]]:
         raise DataError(f"{table}: expected rows, or columns of rows, found something else; unpack it again")
     for number, row in enumerate(found):
         if missing := [name for name in MAESTRO_COLUMNS if not isinstance(row.get(name), str)]:
-            raise DataError(f"{table}, row {number}: expected texts for {', '.join(missing)}, found none; unpack it again")
+            raise DataError(
+                f"{table}, row {number}: expected texts for {', '.join(missing)}, found none; unpack it again"
+            )
         yield f"{table}, row {number}", {name: str(value) for name, value in row.items() if value is not None}
 
 

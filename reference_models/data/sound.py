@@ -64,7 +64,9 @@ def sound_candidate(
         covered = labels.covers(times)
         features, times = features[covered], times[covered]
         if not len(features):
-            raise Unusable(f"{folder / name}: expected annotations while it sounds, found none; leave it out", UNREADABLE)
+            raise Unusable(
+                f"{folder / name}: expected annotations while it sounds, found none; leave it out", UNREADABLE
+            )
         if max_seconds is not None:
             features = features[: frame_count(round(max_seconds * RATE))]
             times = times[: len(features)]

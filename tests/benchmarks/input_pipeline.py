@@ -54,7 +54,9 @@ def main(arguments: list[str]) -> None:
             begin = time.perf_counter()
             work()
             seconds = time.perf_counter() - begin
-            print(f"{name:<14} {60 * hours / seconds:8.1f} hours of audio per minute ({hours:.3f} h in {seconds:.2f} s)")
+            print(
+                f"{name:<14} {60 * hours / seconds:8.1f} hours of audio per minute ({hours:.3f} h in {seconds:.2f} s)"
+            )
 
 
 if __name__ == "__main__":

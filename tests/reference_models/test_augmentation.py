@@ -35,9 +35,7 @@ ALL = {"pitch": 2, "stretch": 0.1, "noise": 20, "band_masks": 2, "time_masks": 1
 
 def load(kind, folder, augment=None, seed=0):
     config = {"kind": kind, "path": str(folder), "augment": augment}
-    return load_dataset(
-        config, next(iter(READERS[kind])), seed=seed, validation_fraction=0.2, sequence_length=16
-    )
+    return load_dataset(config, next(iter(READERS[kind])), seed=seed, validation_fraction=0.2, sequence_length=16)
 
 
 def settings_of(kind, copies=2):

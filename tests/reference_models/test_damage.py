@@ -256,7 +256,8 @@ def test_a_chord_that_is_none_costs_its_progression(damaged):
 
 @pytest.mark.parametrize("kind", ["midi-folder", "lakh-midi"])
 @pytest.mark.parametrize(
-    ("text", "words"), [('{"a": 1,', "expected JSON"), ("[]", "expected an object"), ('{"a": {}, "a": {}}', "'a' twice")]
+    ("text", "words"),
+    [('{"a": 1,', "expected JSON"), ("[]", "expected an object"), ('{"a": {}, "a": {}}', "'a' twice")],
 )
 def test_labels_that_are_no_object_of_files_stop(kind, text, words, damaged):
     """Cut off, a list, or a key that stands twice, of which a reader would take the last in silence."""

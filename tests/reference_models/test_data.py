@@ -215,7 +215,7 @@ def test_everything_left_out_is_reported_with_its_reason(sounds):
     assert set(reasons) == {"corrupt.wav", "short.wav", "unlabelled.flac", "gone.wav"}
     assert "libsndfile" in reasons["corrupt.wav"]
     assert "too short" in reasons["short.wav"]
-    assert "no row" in reasons["unlabelled.flac"]
+    assert "no entry" in reasons["unlabelled.flac"]
     assert "line 8" in reasons["gone.wav"] and "doesn't exist" in reasons["gone.wav"]
     assert len(splits.training.ids) + len(splits.validation.ids) == 4
 

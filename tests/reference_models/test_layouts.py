@@ -121,7 +121,7 @@ def test_deams_moments_are_asked_for_where_they_were_rated(miniatures):
         annotations = by_song[Path(recording.id).stem]
         ends = (np.arange(len(song.inputs)) * 512 + 2048) / 22050
         chosen = (ends >= 15.0) & (ends <= 17.0)
-        assert len(recording.inputs) == chosen.sum() == 86
+        assert len(recording.inputs) == chosen.sum() == 87
         assert np.array_equal(recording.inputs, song.inputs[chosen])
         wanted = np.interp(ends[chosen], 15.0 + 0.5 * np.arange(5), annotations)
         np.testing.assert_allclose(recording.targets[:, 0], wanted, atol=1e-6)
@@ -137,7 +137,7 @@ def test_empty_cells_are_moments_without_annotation(copy):
     write_rows(table, rows)
     recordings, left_out = everything(reader("deam-dynamic")(folder))
     assert not left_out
-    assert len(recordings[0].inputs) == 43 and len(recordings[1].inputs) == 86
+    assert len(recordings[0].inputs) == 44 and len(recordings[1].inputs) == 87
 
 
 @pytest.mark.parametrize("form", ["csv", "json", "list"])

@@ -199,7 +199,7 @@ def test_the_groove_layout_is_read_with_its_style_and_split(tmp_path):
         ({"beat_type": "fill"}, "a fill, not a beat"),
         ({"time_signature": "6-8"}, "'6-8', not 4-4"),
         ({"style": "polka"}, "'polka'; add it to style_emotions.json"),
-        ({"midi_filename": "gone.mid"}, "gone.mid"),
+        ({"midi_filename": "gone.mid"}, "the file doesn't exist"),
     ],
 )
 def test_what_holds_no_groove_is_left_out_with_the_reason(tmp_path, columns, words):
