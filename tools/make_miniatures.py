@@ -1,9 +1,9 @@
 """Writes a miniature of each kind of data set in its published layout, from what the bundled data sets hold.
 
-    python tools/make_miniatures.py FOLDER [audio-folder|deam|pmemo|midi-folder|lakh-midi|maestro|groove-midi|chord-json …]
+    python tools/make_miniatures.py FOLDER [KIND …]
 
-A folder per kind, all of them if none is named, each with six items or a few more. The same script gives the same tables
-and MIDI files; the sounds also depend on the version of libsndfile. Needs numpy and soundfile.
+A folder per kind, all of them if none is named, each with six items or a few more. The same script gives the same
+tables and MIDI files; the sounds also depend on the version of libsndfile. Needs numpy and soundfile.
 """
 
 from __future__ import annotations

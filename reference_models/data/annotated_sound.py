@@ -133,8 +133,8 @@ def _dynamic_table(folder: Path, name: str) -> Path:
     tables = sorted(path for path in folder.rglob(name) if path.parent.name == DEAM_DYNAMIC)
     if not tables:
         raise DataError(
-            f"{folder}: expected DEAM's table {name} in a folder {DEAM_DYNAMIC!r} somewhere below, found none; unpack it "
-            "there, or use the static annotations: kind 'deam'"
+            f"{folder}: expected DEAM's table {name} in a folder {DEAM_DYNAMIC!r} somewhere below, found none; unpack "
+            "it there, or use the static annotations: kind 'deam'"
         )
     return tables[0]
 

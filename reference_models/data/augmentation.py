@@ -141,7 +141,7 @@ def _generator(*key: object) -> np.random.Generator:
 
 
 def vary_sound(mono: np.ndarray, rate: int, variation: Variation) -> np.ndarray:
-    """Samples `[n]` in another pitch, at another tempo and with white noise, float64; their own array if nothing varies.
+    """Samples `[n]` in another pitch, at another tempo, with white noise, float64; the same array if nothing varies.
 
     Pitch and tempo are librosa's phase vocoder. The noise is relative to the recording's own power; silence stays.
     """

@@ -29,9 +29,9 @@ _MATCHED_SONG = re.compile(r"TR[A-Z]{5}[0-9A-F]{11}")
 def _read_lakh(folder: Path, *, task: Task, max_seconds: float | None = None) -> Listing:
     """The MIDI files of a folder of Lakh; with labels.json only those that it names.
 
-    Files that match the same song of the Million Song Dataset are renderings of one composition. Damaged files, those
-    of drums alone, labels without a file, files without a label and labels outside [-1, 1] are left out with the reason.
-    Raises `DataError` if there is no MIDI file, or for a labels.json of another form.
+    Files that match the same song of the Million Song Dataset are renderings of one composition. Damaged files,
+    those of drums alone, labels without a file, files without a label and labels outside [-1, 1] are left out with the
+    reason. Raises `DataError` if there is no MIDI file, or for a labels.json of another form.
     """
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if is_midi(path))
     if not files:

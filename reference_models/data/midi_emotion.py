@@ -1,4 +1,4 @@
-"""A stand-in for emotion labels where a collection of MIDI files has none: mode gives valence, pace and loudness arousal.
+"""A stand-in for emotion labels where MIDI files have none: mode gives valence, pace and loudness give arousal.
 
 That major sounds happier than minor, and that fast and loud music excites, are the cues on which listeners agree most
 (Gabrielsson and Lindström 2010). The weights are ours. A stand-in is good for learning to follow an emotion; it says

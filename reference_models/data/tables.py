@@ -101,8 +101,8 @@ def label(value: object, name: str, where: str, scale: Scale = OURS) -> float:
         number = math.nan
     if not scale.low <= number <= scale.high:
         raise DataError(
-            f"{where}: expected {name} as a number from {scale.low:g} to {scale.high:g}, found {value!r}; map the labels "
-            "to that scale or correct the row"
+            f"{where}: expected {name} as a number from {scale.low:g} to {scale.high:g}, found {value!r}; map the "
+            "labels to that scale or correct the row"
         )
     return scale.mapped(number)
 

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/input_pipeline.py [MINUTES_OF_AUDIO]
 
-The recordings are noise in stereo at 44.1 kHz, 30 s each, as WAV, FLAC and OGG in turn; features in a cache of their own.
+The recordings are noise in stereo at 44.1 kHz, 30 s each, as WAV, FLAC and OGG in turn; the cache is a new one.
 One process, as a training has it.
 """
 

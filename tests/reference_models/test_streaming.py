@@ -86,10 +86,10 @@ def test_the_second_run_and_the_second_epoch_open_no_sound_file(sounds, tmp_path
 
 
 def test_memory_is_that_of_the_sequences_and_of_one_recording(sounds):
-    """Never twice what training needs; beside it one spectrum and its power when cold, and next to nothing when warm."""
+    """Never twice what training needs; beside it one spectrum and its power if cold, little if warm."""
     log_mel(np.zeros(RATE), RATE)  # imports are no part of it
     spectrum = 16 * 1025 * frame_count(SECONDS * RATE)
-    for hearing in (2.5 * spectrum, 1 << 20):
+    for hearing in (3 * spectrum, 1 << 20):
         tracemalloc.start()
         splits = load(sounds)
         peak = tracemalloc.get_traced_memory()[1]
