@@ -68,7 +68,7 @@ def _text(report: Mapping[str, Any]) -> str:
             f"seconds    {seconds['least']:.1f} to {seconds['greatest']:.1f}, median {seconds['median']:.1f}",
         ]
         lines += [
-            f"{name:<10} {label['least']:.2f} to {label['greatest']:.2f}, mean {label['mean']:.2f}"
+            f"{name:<10} {_short(label['least'])} to {_short(label['greatest'])}, mean {_short(label['mean'])}"
             for name, label in report["labels"].items()
         ]
         own = report["splits"]
@@ -82,6 +82,11 @@ def _text(report: Mapping[str, Any]) -> str:
     if (more := len(report["left_out"]) - SHOWN) > 0:
         lines.append(f"  … and {more} more, all of them with --json")
     return "\n".join(lines)
+
+
+def _short(value: float) -> str:
+    """Two decimals, and no minus before a zero."""
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def command(name: str, text: str) -> Any:
