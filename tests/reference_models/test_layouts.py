@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from rtconform.reference_models.data import load_dataset
 from rtconform.reference_models.data.kinds import READERS, VARIED, recognise
+from rtconform.reference_models.data.listing import TWICE
 from rtconform.reference_models.data.midi import DRUM_CHANNEL, read_midi
 from rtconform.reference_models.data.midi_emotion import derived_emotion
 from rtconform.reference_models.errors import DataError
@@ -109,6 +111,19 @@ def test_deam_is_read_where_its_archives_unpack_it(copy):
     (folder / "annotations").rename(folder / "DEAM_Annotations" / "annotations")
     for kind in ("deam", "deam-dynamic"):
         assert [recording.content_hash for recording in everything(reader(kind)(folder))[0]] == names
+
+
+def test_a_songs_number_is_one_number_however_it_is_written(copy):
+    """Tables have 2, 2.0 and 0002; of two files of one song the first is used, and the other is accounted for."""
+    folder = copy("pmemo")
+    table = folder / "annotations" / "static_annotations.csv"
+    rows = read_rows(table)
+    rows[1][0], rows[2][0] = f"{rows[1][0]}.0", f"000{rows[2][0]}"
+    write_rows(table, rows)
+    shutil.copy(folder / "chorus" / "9.mp3", folder / "chorus" / "09.wav")
+    recordings, left_out = everything(reader("pmemo")(folder))
+    assert len(recordings) == 6 and {recording.id for recording in recordings} >= {"chorus/1.mp3", "chorus/4.mp3"}
+    assert [(entry.item, entry.cause) for entry in left_out] == [("chorus/9.mp3", TWICE)]
 
 
 def test_deams_moments_are_asked_for_where_they_were_rated(miniatures):
