@@ -121,3 +121,6 @@ def read(candidate: Candidate, variation: Variation = PLAIN) -> Recording | Left
         return LeftOut(candidate.id + variation.suffix, str(error), error.cause)
     except DataError as error:
         return LeftOut(candidate.id + variation.suffix, str(error), UNREADABLE)
+    except OSError as error:
+        reason = f"{error.filename}: expected a file that can be read, found: {error.strerror}"
+        return LeftOut(candidate.id + variation.suffix, reason, UNREADABLE)

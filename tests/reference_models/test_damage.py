@@ -11,7 +11,7 @@ import soundfile
 from rtconform.reference_models.data import load_dataset
 from rtconform.reference_models.data.inspection import inspect
 from rtconform.reference_models.data.kinds import READERS
-from rtconform.reference_models.data.listing import MISSING, SENSELESS, TWICE, UNLABELLED, UNREADABLE
+from rtconform.reference_models.data.listing import MISSING, SENSELESS, TWICE, UNLABELLED, UNREADABLE, read
 from rtconform.reference_models.errors import DataError
 
 from .listings import everything
@@ -148,6 +148,18 @@ def test_a_song_without_notes_costs_its_item(kind, damaged):
     before = inspect(folder, kind)
     write_midi(first_item(kind, folder), [])
     assert "found none" in str(goes_on(kind, folder, UNREADABLE, before=before)["left_out"])
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_file_that_vanishes_while_others_are_read_costs_its_item(kind, damaged):
+    """Or that the user may not read: the system's own words, and no traceback."""
+    folder = damaged(kind)
+    listing = next(iter(READERS[kind].values()))(folder)
+    candidate = listing.candidates[0]
+    (folder / candidate.id).unlink()
+    found = read(candidate)
+    assert (found.item, found.cause) == (candidate.id, UNREADABLE)
+    assert "No such file" in found.reason
 
 
 @pytest.mark.parametrize("kind", FILES)

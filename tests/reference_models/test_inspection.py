@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -127,6 +129,15 @@ def test_the_command_ends_with_2_for_what_it_cant_look_into(arguments, words, rt
     assert done.returncode == 2
     assert words in done.stderr and "Traceback" not in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "rtconform.toml"]
+
+
+def test_without_the_libraries_of_training_the_command_ends_with_3(miniatures):
+    """`pip install rtconform` is the judge alone; the message says what to install."""
+    program = "import sys; sys.modules['mido'] = None; from rtconform.harness.cli import main; main()"
+    arguments = [sys.executable, "-c", program, "data", "inspect", str(miniatures / "maestro")]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "NOT AVAILABLE" in done.stderr and "mido" in done.stderr and "rtconform[train]" in done.stderr
 
 
 def test_a_long_account_is_cut_for_people_only(rtconform, copy):

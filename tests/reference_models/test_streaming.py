@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtconform.reference_models.data import load_dataset
+from rtconform.reference_models.data import feature_cache, load_dataset
 from rtconform.reference_models.data.feature_cache import cached_array, file_sha256
 from rtconform.reference_models.data.features import PARAMETERS, frame_count, log_mel
 from rtconform.reference_models.data.inspection import inspect
@@ -143,6 +143,16 @@ def test_features_are_computed_anew_for_every_parameter(parameter, tmp_path, mon
     for parameters, value in ((PARAMETERS, 1.0), (changed, 2.0), (PARAMETERS, 1.0), (changed, 2.0)):
         assert cached_array("a", parameters, lambda value=value: np.full(3, value))[0] == value
     assert len(list(tmp_path.rglob("*.npy"))) == 2
+
+
+def test_what_is_mapped_stays_when_the_entry_is_written_again(tmp_path, monkeypatch):
+    """A new file takes the old one's place: whoever reads the old one reads it to its end."""
+    monkeypatch.setenv("RTCONFORM_CACHE", str(tmp_path))
+    first = cached_array("a", {}, lambda: np.full((100, 128), 1.0))
+    (entry,) = tmp_path.rglob("*.npy")
+    feature_cache._store(entry, entry.read_bytes().replace(np.float64(1.0).tobytes(), np.float64(2.0).tobytes()))
+    assert np.all(cached_array("a", {}, lambda: np.full((100, 128), 3.0)) == 2.0)
+    assert np.all(first == 1.0)
 
 
 def race(arguments):
