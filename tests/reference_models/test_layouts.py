@@ -56,6 +56,20 @@ def test_a_miniature_trains_its_models(kind, model, miniatures):
     assert not set(first.training.content_hashes) & set(first.validation.content_hashes)
 
 
+@pytest.mark.parametrize(("kind", "model"), PAIRS)
+def test_the_trainer_needs_nothing_but_the_folder(kind, model, miniatures, tmp_path):
+    """Kind and path in the config, with two varied copies of each item: an epoch, and an account of what was used."""
+    train = pytest.importorskip("rtconform.reference_models.training.trainer").train
+    augment = {"copies": 2, "stretch": 0.1} if "stretch" in VARIED[kind] else {"copies": 2, "transpose": 6}
+    dataset = {"kind": kind, "path": str(miniatures / KINDS[kind]), "augment": augment}
+    config = {"models": {model: {"dataset": "mine"}}, "datasets": {"mine": dataset}, "training": {"epochs": 1}}
+    found = train(config, tmp_path, progress=lambda _: None)["models"][model]
+    training, validation = found["items"]["training"], found["items"]["validation"]
+    assert len(training) == 3 * len([item for item in training if "#" not in item])
+    assert validation and not any("#" in item for item in validation)
+    assert np.isfinite(found["validation_loss"])
+
+
 @pytest.mark.parametrize("kind", sorted(SIX))
 def test_all_items_of_a_miniature_are_used(kind, miniatures):
     """Six tunes in, six items out, and nothing left out."""
