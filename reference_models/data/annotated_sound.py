@@ -8,7 +8,7 @@ al. 2018): choruses named by number, annotations from 0 to 1. Neither has a spli
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -56,19 +56,27 @@ def read_deam_dynamic(folder: Path, *, max_seconds: float | None = None) -> List
     """
     songs, listing = Songs(folder, DEAM_SOUNDS), Listing()
     valence, arousal = (_dynamic_table(folder, name) for name in ("valence.csv", "arousal.csv"))
-    rated = {}
+    rated: dict[str, tuple[int, dict[str, str]]] = {}
     for line, row in read_csv(arousal, required=("song_id",)):
-        if rated.setdefault(number(row["song_id"]), (line, row)) != (line, row):
-            listing.leave_out(f"song {row['song_id']}", f"{arousal}, line {line}, repeats an earlier one", TWICE)
+        song = number(row["song_id"])
+        if song in rated:
+            listing.leave_out(songs.name(song), f"{arousal}, line {line}, repeats an earlier one", TWICE)
+        rated.setdefault(song, (line, row))
+    listed = set()
     for line, row in read_csv(valence, required=("song_id",)):
         song, where = number(row["song_id"]), f"{valence}, line {line}"
+        listed.add(song)
         with listing.row(songs.name(song)):
             if song not in rated:
                 raise Unusable(f"{where} names the song {song}, but {arousal} doesn't", UNLABELLED)
             other_line, other = rated[song]
             labels = _course(_samples(row, where), _samples(other, f"{arousal}, line {other_line}"), where)
             listing.add(songs.candidate(song, where, labels, max_seconds))
-    songs.account(listing, (row["song_id"] for _, row in rated.values()), arousal)
+    for song, (line, _) in rated.items():
+        if song not in listed:
+            reason = f"{arousal}, line {line}, names the song {song}, but {valence} doesn't"
+            listing.leave_out(songs.name(song), reason, UNLABELLED)
+    songs.account(listing, listed | rated.keys(), valence)
     return listing.checked()
 
 
@@ -97,13 +105,12 @@ class Songs:
         name = self.files[song][0]
         return sound_candidate(self.folder, name, group=name, labels=labels, max_seconds=max_seconds)
 
-    def account(self, listing: Listing, listed: Iterable[str], table: Path) -> None:
-        """Leaves out the files of no song of a table, and the further files of one song."""
-        songs = {number(song) for song in listed}
+    def account(self, listing: Listing, listed: Collection[str], table: Path) -> None:
+        """Leaves out the files of songs that aren't listed in a table, and the further files of one song."""
         for song, names in self.files.items():
-            for name in names if song not in songs else ():
+            for name in names if song not in listed else ():
                 listing.leave_out(name, f"it has no entry in {table}", UNLABELLED)
-            for name in names[1:] if song in songs else ():
+            for name in names[1:] if song in listed else ():
                 listing.leave_out(name, f"{names[0]} is the same song, and is used", TWICE)
 
 
@@ -117,11 +124,11 @@ def _static(
     songs: Songs, tables: list[Path], columns: tuple[str, str, str], scale: Scale, max_seconds: float | None
 ) -> Listing:
     """Tables with one row per song: its number, its valence and its arousal, in the columns of these names."""
-    listing, listed = Listing(), []
+    listing, listed = Listing(), set()
     for table in tables:
         for line, row in read_csv(table, required=columns):
             where, song = f"{table}, line {line}", number(row[columns[0]])
-            listed.append(song)
+            listed.add(song)
             with listing.row(songs.name(song)):
                 valence, arousal = (label(row[column], column, where, scale) for column in columns[1:])
                 listing.add(songs.candidate(song, where, course(valence, arousal), max_seconds))

@@ -245,6 +245,18 @@ def test_a_row_that_stands_twice_is_used_once(kind, damaged):
     assert goes_on(kind, folder, TWICE, before=before)["items"] == before["items"]
 
 
+@pytest.mark.parametrize("table", ["valence.csv", "arousal.csv"])
+def test_a_song_that_only_one_table_of_moments_has_is_left_out_once(table, damaged):
+    """Whichever of the two it is; and a row that stands twice in either is used once."""
+    folder = damaged("deam-dynamic")
+    (path,) = folder.rglob(table)
+    header, first, second, *rows = read_table(path)
+    write_table(path, [header, second, *rows, second])
+    report = inspect(folder, "deam-dynamic")
+    assert (report["items"], report["causes"]) == (5, {UNLABELLED: 1, TWICE: 1})
+    assert {item for item, _ in report["left_out"]} == {f"audio/{first[0]}.wav", f"audio/{second[0]}.mp3"}
+
+
 def test_a_progression_that_stands_twice_is_used_once(damaged):
     """By its name."""
     folder = damaged("chord-json")
