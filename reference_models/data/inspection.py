@@ -19,7 +19,7 @@ from .features import HOP, N_FFT, RATE
 from .items import Recording
 from .kinds import READERS, recognise
 from .listing import LeftOut, Listing, WrongTable
-from .loading import usable
+from .loading import listed, usable
 from .splits import OWN_SPLITS, split_recordings
 
 SHORTEST = 16  # frames, the shortest sequence that a model is trained on
@@ -56,7 +56,7 @@ def inspect(folder: str | Path, kind: str | None = None) -> dict[str, object]:
     left_out: list[LeftOut] = []
     stops = None
     try:
-        listing = next(iter(READERS[kind].values()))(folder)
+        listing = listed(next(iter(READERS[kind].values())), folder)
         left_out += listing.left_out
         for found in _read(listing):
             (seen if isinstance(found, Seen) else left_out).append(found)

@@ -18,7 +18,7 @@ BUNDLED = "bundled:"
 BUNDLED_FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "datasets"
 KEYS = ("kind", "path", "max_items", "max_seconds", "augment")
 
-__all__ = ["BUNDLED_FOLDER", "READERS", "load_dataset", "usable"]
+__all__ = ["BUNDLED_FOLDER", "READERS", "listed", "load_dataset", "usable"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def load_dataset(
         raise ConfigError(f"validation_fraction must lie between 0 and 1, found {validation_fraction!r}")
     if isinstance(sequence_length, bool) or not isinstance(sequence_length, int) or sequence_length < 1:
         raise ConfigError(f"sequence_length must be a whole number of frames, at least 1, found {sequence_length!r}")
-    listing = request.reader(request.folder, max_seconds=request.max_seconds)
+    listing = listed(request.reader, request.folder, max_seconds=request.max_seconds)
     left_out = list(listing.left_out)
     kept: list[Recording] = []
     for candidate in sorted(listing.candidates, key=lambda candidate: candidate.id):
@@ -87,6 +87,16 @@ def load_dataset(
         cut(validation, sequence_length),
         tuple((entry.item, entry.reason) for entry in left_out),
     )
+
+
+def listed(reader: Callable[..., Listing], folder: Path, **limits: float | None) -> Listing:
+    """What a reader finds in a folder; raises `DataError` if it isn't what its kind promises, or may not be read."""
+    try:
+        return reader(folder, **limits)
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or folder}: expected what can be read, found: {error.strerror}; see to its permissions"
+        ) from error
 
 
 def usable(candidate: Candidate, sequence_length: int, variation: Variation = PLAIN) -> Recording | LeftOut:

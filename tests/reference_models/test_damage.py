@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 
 import numpy as np
@@ -232,6 +233,19 @@ def test_a_missing_folder_of_sounds_stops(kind, damaged):
     folder = damaged(kind)
     shutil.rmtree(first_item(kind, folder).parent)
     stops(kind, folder, "expected the sound files in")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="nothing is forbidden to root")
+@pytest.mark.parametrize("kind", ["deam", "pmemo"])
+def test_a_folder_of_sounds_that_may_not_be_read_stops(kind, damaged):
+    """In the system's words."""
+    folder = damaged(kind)
+    sounds = first_item(kind, folder).parent
+    sounds.chmod(0o000)
+    try:
+        stops(kind, folder, "Permission denied")
+    finally:
+        sounds.chmod(0o755)
 
 
 @pytest.mark.parametrize("kind", TABLES)
