@@ -22,7 +22,7 @@ SHOWN = 20
 
 
 def inspect(
-    folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder of a data set.", show_default=False)],
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Its folder, or bundled:NAME.", show_default=False)],
     kind: Annotated[str | None, typer.Option(help="Its kind; recognised from its files without it.")] = None,
     picture: Annotated[str | None, typer.Option(help="File for an SVG of labels and durations.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything as one JSON value on standard output.")] = False,

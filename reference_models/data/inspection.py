@@ -19,7 +19,7 @@ from .features import HOP, N_FFT, RATE
 from .items import Recording
 from .kinds import READERS, recognise
 from .listing import LeftOut, Listing, WrongTable
-from .loading import listed, usable
+from .loading import folder_of, listed, usable
 from .splits import OWN_SPLITS, split_recordings
 
 SHORTEST = 16  # frames, the shortest sequence that a model is trained on
@@ -37,7 +37,7 @@ class Seen:
 
 
 def inspect(folder: str | Path, kind: str | None = None) -> dict[str, object]:
-    """The statistics of a data set as one JSON value.
+    """The statistics of a data set, in a folder or `bundled:NAME`, as one JSON value.
 
     `folder`, `kind` and `trains`; `items`, the number of usable ones; `seconds` and `labels` with their least, mean,
     median and greatest values; `splits`, the number of items by the data set's own split, or None; `left_out`, [item,
@@ -46,9 +46,7 @@ def inspect(folder: str | Path, kind: str | None = None) -> dict[str, object]:
     and none of their arrays is kept. Raises ConfigError for a missing folder or an unknown kind, and for a folder that
     is not recognised if no kind is given.
     """
-    folder = Path(folder).expanduser()
-    if not folder.is_dir():
-        raise ConfigError(f"{folder}: expected the folder of a data set, found none; correct the path")
+    given, folder = str(folder), folder_of(str(folder), "a data set", "correct the path")
     if kind is not None and kind not in READERS:
         raise ConfigError(f"unknown kind of data set {kind!r}; known are {', '.join(READERS)}")
     kind = kind or recognise(folder)
@@ -66,7 +64,7 @@ def inspect(folder: str | Path, kind: str | None = None) -> dict[str, object]:
     except DataError as error:
         stops = str(error)
     return {
-        "folder": str(folder),
+        "folder": given,
         "kind": kind,
         "trains": list(READERS[kind]),
         **_statistics(seen),

@@ -18,7 +18,7 @@ BUNDLED = "bundled:"
 BUNDLED_FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "datasets"
 KEYS = ("kind", "path", "max_items", "max_seconds", "augment")
 
-__all__ = ["BUNDLED_FOLDER", "READERS", "listed", "load_dataset", "usable"]
+__all__ = ["BUNDLED_FOLDER", "READERS", "folder_of", "listed", "load_dataset", "usable"]
 
 
 @dataclass(frozen=True)
@@ -141,13 +141,20 @@ def _checked(config: Mapping[str, object], model_name: str) -> _Request:
     ):
         raise ConfigError(f"max_seconds must be a positive number of seconds or null, found {max_seconds!r}")
     augment = augmentation(config.get("augment"), VARIED[kind])
+    folder = folder_of(path, f"a data set of kind {kind!r}", "correct the config's path")
+    return _Request(READERS[kind][model_name], folder, max_items, max_seconds, augment)
+
+
+def folder_of(path: str, what: str, hint: str) -> Path:
+    """The folder that a path names, or `bundled:NAME`; raises `ConfigError` with `what` and `hint` if there is none."""
     bundled = path.startswith(BUNDLED)
     folder = BUNDLED_FOLDER / path.removeprefix(BUNDLED) if bundled else Path(path).expanduser()
     if not folder.is_dir():
-        names = sorted(entry.name for entry in BUNDLED_FOLDER.iterdir() if entry.is_dir()) if bundled else ()
-        hint = f"the bundled ones are {', '.join(names)}" if bundled else "correct the config's path"
-        raise ConfigError(f"{path}: expected the folder of a data set of kind {kind!r}, found none there; {hint}")
-    return _Request(READERS[kind][model_name], folder, max_items, max_seconds, augment)
+        if bundled:
+            names = sorted(entry.name for entry in BUNDLED_FOLDER.iterdir() if entry.is_dir())
+            hint = f"the bundled ones are {', '.join(names)}"
+        raise ConfigError(f"{path}: expected the folder of {what}, found none there; {hint}")
+    return folder
 
 
 def _nearest(name: str, known: object) -> str:

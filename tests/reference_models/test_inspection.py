@@ -140,6 +140,14 @@ def test_without_the_libraries_of_training_the_command_ends_with_3(miniatures):
     assert "NOT AVAILABLE" in done.stderr and "mido" in done.stderr and "rtconform[train]" in done.stderr
 
 
+def test_a_bundled_data_set_is_found_by_its_name(rtconform):
+    """As in a config, wherever the package is installed; another name is refused with those that there are."""
+    done = rtconform("data", "inspect", "bundled:groove")
+    assert done.returncode == 0 and "groove-midi, trains GroovePredictor\nitems      60 usable" in done.stdout
+    done = rtconform("data", "inspect", "bundled:drums")
+    assert done.returncode == 2 and "the bundled ones are audio, chords, groove, midi" in done.stderr
+
+
 def test_a_long_account_is_cut_for_people_only(rtconform, copy):
     """Twenty are shown, and how many more there are."""
     folder = copy("audio-folder")
