@@ -10,6 +10,7 @@ import typer
 
 COMMANDS = {
     "run": "Judge implementations, requirement by requirement.",
+    "data": "Look into a data set before training.",
     "train": "Train the reference models.",
     "export": "Export a torch module to RTNeural JSON.",
     "validate": "Check RTNeural JSON files, strictly.",

@@ -35,6 +35,7 @@ BUILD_INPUTS = (
     "reference_models/native/**/*",
     "fixtures/models/specs.json",
 )
+REQUIREMENT_FILES = ["bootstrap.txt", "core.txt", "environment.txt", "readers.txt"]
 PIP = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
 
 
@@ -66,9 +67,7 @@ def set_up(unpacked: Path) -> None:
     with work.step("Compiler, CMake and headers"):
         found = needs.get(unpacked, LOGS / "apt.log")
         work.outcome(", ".join(found))
-    packages = stamps.digest_of(
-        REQUIREMENTS, ["bootstrap.txt", "core.txt", "environment.txt"], sys.version, platform.platform(), str(ROOT)
-    )
+    packages = stamps.digest_of(REQUIREMENTS, REQUIREMENT_FILES, sys.version, platform.platform(), str(ROOT))
     with work.step("Python packages, into .tox/rtconform"):
         if not done.holds("packages", packages):
             done.drop("packages", "rtconform")
@@ -97,7 +96,7 @@ def set_up(unpacked: Path) -> None:
 
 
 def install_packages() -> None:
-    """A new environment with all that requirements/environment.txt pins."""
+    """A new environment with all that requirements/environment.txt and readers.txt pin."""
     if importlib.util.find_spec("pip") is None:
         raise steps.Missing(f"Expected pip beside {sys.executable}, found none; run this script through tox.")
     # Without pip: the pip that runs this script installs into it, so a Debian without ensurepip does.
@@ -106,6 +105,7 @@ def install_packages() -> None:
     )
     # Compiling all of torch to bytecode would take a minute; what is imported gets compiled then.
     pip_into_environment("install", "--no-compile", "-r", REQUIREMENTS / "environment.txt", log="packages.log")
+    pip_into_environment("install", "--no-deps", "-r", REQUIREMENTS / "readers.txt", log="readers.log")
 
 
 def download_wheels() -> str:

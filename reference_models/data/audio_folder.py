@@ -6,57 +6,38 @@ that column each recording is its own.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
-from ..errors import DataError
-from .embedding import embedding
-from .feature_cache import cached_array, file_sha256
-from .features import PARAMETERS, RATE, frame_count, log_mel, read_audio
-from .items import Reading, Recording
+from .listing import MISSING, Listing, Unusable
+from .sound import course, is_sound, sound_candidate
 from .tables import label, read_csv
 
 LABELS = "labels.csv"
-SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
 
 
-def read_audio_folder(folder: Path, *, max_seconds: float | None = None) -> Reading:
+def read_audio_folder(folder: Path, *, max_seconds: float | None = None) -> Listing:
     """Features `[F, 128]` and, at every frame, the recording's embedding `[F, 64]`.
 
     The label holds for the whole recording, so what is asked at each frame is the estimate after all that has been
-    heard since the reset. Rows whose file is missing or can't be heard, and sound files without a label, are left out
-    with the reason. Raises `DataError` for a label outside [-1, 1] or a table that isn't one.
+    heard since the reset. Rows whose label is outside [-1, 1] or whose file is missing or can't be heard, and sound
+    files without a label, are left out with the reason. Raises `DataError` for a table that isn't one.
     """
-    rows = read_csv(folder / LABELS, required=("file", "valence", "arousal"))
-    recordings, left_out = [], []
+    table, listing = folder / LABELS, Listing()
+    rows = read_csv(table, required=("file", "valence", "arousal"))
     for line, row in rows:
-        where = f"{folder / LABELS}, line {line}"
-        valence, arousal = (label(row[name], name, where) for name in ("valence", "arousal"))
-        path = folder / row["file"]
-        if not path.is_file():
-            left_out.append((row["file"], f"{where} names it, but the file doesn't exist"))
-            continue
-        try:
-            inputs, digest = features_of(path, max_seconds)
-        except DataError as error:
-            left_out.append((row["file"], str(error)))
-            continue
-        targets = np.tile(embedding(valence, arousal), (len(inputs), 1))
-        group = row.get("composition") or row["file"]
-        recordings.append(Recording(row["file"], group, digest, inputs, targets))
-    labelled = {row["file"] for _, row in rows}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.suffix.lower() in SOUNDS and name not in labelled:
-            left_out.append((name, f"it has no row in {folder / LABELS}"))
-    return Reading(tuple(recordings), tuple(left_out))
+        where, name = f"{table}, line {line}", row["file"]
+        with listing.row(name):
+            valence, arousal = (label(row[key], key, where) for key in ("valence", "arousal"))
+            if not (folder / name).is_file():
+                raise Unusable(f"{where} names it, but the file doesn't exist", MISSING)
+            group = row.get("composition") or name
+            listing.add(
+                sound_candidate(folder, name, group=group, labels=course(valence, arousal), max_seconds=max_seconds)
+            )
+    listing.leave_out_unlisted(folder, _sounds(folder), {row["file"] for _, row in rows}, table)
+    return listing.checked()
 
 
-def features_of(path: Path, max_seconds: float | None = None) -> tuple[np.ndarray, str]:
-    """The log-mel features `[F, 128]` of a sound file, read from the cache when they are there, and its sha256."""
-    digest = file_sha256(path)
-    features = cached_array(digest, PARAMETERS, lambda: log_mel(*read_audio(path)))
-    if max_seconds is not None:
-        features = features[: frame_count(round(max_seconds * RATE))]
-    return features, digest
+def _sounds(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if is_sound(path))

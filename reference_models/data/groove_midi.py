@@ -11,17 +11,19 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
+from .augmentation import Variation, vary_song
 from .embedding import heard_embedding
 from .feature_cache import file_sha256
 from .features import RATE, frame_count, frame_ends
-from .items import Reading, Recording
+from .items import Recording
+from .listing import MISSING, UNFIT, Candidate, Listing, Unusable
 from .midi import Song, read_midi
+from .midi_item import is_midi
 from .performance import bar_at, bar_profile, played
-from .tables import read_csv, read_json
+from .tables import official_split, read_csv, read_json
 
 INFO = "info.csv"
 COLUMNS = ("id", "style", "bpm", "beat_type", "time_signature", "midi_filename", "split")
-SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 STYLE_EMOTIONS = Path(__file__).with_name("style_emotions.json")
 STEPS = 16
 MEDIUM_BPM = 110.0
@@ -45,38 +47,52 @@ def groove_emotion(style: tuple[float, float], bpm: float) -> tuple[float, float
     return style[0], (style[1] + tempo) / 2
 
 
-def read_grooves(folder: Path, *, max_seconds: float | None = None) -> Reading:
+def read_grooves(folder: Path, *, max_seconds: float | None = None) -> Listing:
     """The beats in 4/4 of a folder, with the data set's own split; the rest is left out with the reason.
 
-    A fill has no groove to learn, and other metres have no sixteen sixteenths. Raises `DataError` for a tempo that
-    isn't one or an unknown split.
+    A fill has no groove to learn, and other metres have no sixteen sixteenths; a tempo that isn't one, an unknown split
+    and a missing or damaged file are left out as well. Raises `DataError` for a table that isn't one.
     """
     styles = read_json(STYLE_EMOTIONS)["styles"]
-    recordings, left_out = [], []
-    for line, row in read_csv(folder / INFO, required=COLUMNS):
-        where, name = f"{folder / INFO}, line {line}", row["midi_filename"]
-        bpm, split = _tempo(row["bpm"], where), row["split"]
-        if split and split not in SPLITS:
-            raise DataError(f"{where}: expected a split of {', '.join(SPLITS)}, found {split!r}; correct the row")
-        style = row["style"].split("/")[0]
-        if reason := _unusable(row, style, styles):
-            left_out.append((name, f"{where}: {reason}"))
-            continue
-        try:
-            song = read_midi(folder / name)
-        except DataError as error:
-            left_out.append((name, str(error)))
-            continue
+    table, listing, listed = folder / INFO, Listing(), set()
+    for line, row in read_csv(table, required=COLUMNS):
+        where, name = f"{table}, line {line}", row["midi_filename"]
+        listed.add(name)
+        with listing.row(name):
+            bpm, split = _tempo(row["bpm"], where), official_split(row["split"], where)
+            style = row["style"].split("/")[0]
+            if reason := _unfit(row, style, styles):
+                raise Unusable(f"{where}: {reason}", UNFIT)
+            if not (folder / name).is_file():
+                raise Unusable(f"{where} names it, but the file doesn't exist", MISSING)
+            emotion = groove_emotion(styles[style], bpm)
+            listing.add(_candidate(folder, name, row["id"], emotion, split, max_seconds))
+    listing.leave_out_unlisted(folder, filter(is_midi, folder.rglob("*")), listed, table)
+    return listing.checked()
+
+
+def _candidate(
+    folder: Path, name: str, group: str, emotion: tuple[float, float], split: str | None, max_seconds: float | None
+) -> Candidate:
+    def read(variation: Variation) -> Recording:
+        song = vary_song(read_midi(folder / name), variation)
         seconds = song.seconds if max_seconds is None else min(song.seconds, max_seconds)
         frames = frame_count(round(seconds * RATE))
-        valence, arousal = groove_emotion(styles[style], bpm)
-        heard = heard_embedding(name, valence, arousal, frames)
-        digest = file_sha256(folder / name)
-        recordings.append(Recording(name, row["id"], digest, heard, groove_targets(song, frames), SPLITS.get(split)))
-    return Reading(tuple(recordings), tuple(left_out))
+        item = name + variation.suffix
+        return Recording(
+            id=item,
+            group=group,
+            content_hash=variation.content_hash(file_sha256(folder / name)),
+            inputs=heard_embedding(item, *emotion, frames),
+            targets=groove_targets(song, frames),
+            emotion=emotion,
+            split=split,
+        )
+
+    return Candidate(name, read, split)
 
 
-def _unusable(row: dict[str, str], style: str, styles: dict) -> str | None:
+def _unfit(row: dict[str, str], style: str, styles: dict) -> str | None:
     if row["beat_type"] != "beat":
         return f"a {row['beat_type'] or 'row without beat_type'}, not a beat"
     if row["time_signature"] != "4-4":

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LeftOut = tuple[tuple[str, str], ...]
-
 
 @dataclass(frozen=True)
 class Recording:
@@ -16,7 +14,8 @@ class Recording:
 
     `id` names it within its data set; recordings with the same `group` are renderings of one composition and stay on
     one side of every split; `content_hash` is the sha256 of what was heard; `inputs` are float32 `[F, in]`, `targets`
-    float32 `[F, out]`; `split` is the data set's own ("training", "validation", "test") or None.
+    float32 `[F, out]`; `emotion` is the mean valence and arousal, in [-1, 1]; `split` is the data set's own
+    ("training", "validation", "test") or None.
     """
 
     id: str
@@ -24,15 +23,8 @@ class Recording:
     content_hash: str
     inputs: np.ndarray
     targets: np.ndarray
+    emotion: tuple[float, float]
     split: str | None = None
-
-
-@dataclass(frozen=True)
-class Reading:
-    """Everything that a reader found: the recordings, and (item, reason) for each one that it left out."""
-
-    recordings: tuple[Recording, ...]
-    left_out: LeftOut = ()
 
 
 @dataclass(frozen=True)
@@ -57,7 +49,7 @@ class Splits:
 
     training: Items
     validation: Items
-    left_out: LeftOut = ()
+    left_out: tuple[tuple[str, str], ...] = ()
 
 
 def cut(recordings: Sequence[Recording], sequence_length: int) -> Items:
@@ -68,9 +60,14 @@ def cut(recordings: Sequence[Recording], sequence_length: int) -> Items:
     counts = [len(recording.inputs) // sequence_length for recording in recordings]
 
     def stack(arrays: list[np.ndarray]) -> np.ndarray:
-        whole = [array[: count * sequence_length] for array, count in zip(arrays, counts, strict=True)]
-        frames = np.concatenate(whole).astype(np.float32)
-        return frames.reshape(-1, sequence_length, frames.shape[1])
+        # Filled in place: features lie on disk until here, and a concatenation would hold them twice.
+        width = arrays[0].shape[1]
+        stacked = np.empty((sum(counts), sequence_length, width), np.float32)
+        begin = 0
+        for array, count in zip(arrays, counts, strict=True):
+            stacked[begin : begin + count] = array[: count * sequence_length].reshape(count, sequence_length, width)
+            begin += count
+        return stacked
 
     return Items(
         ids=tuple(recording.id for recording in recordings),

@@ -13,6 +13,8 @@ from rtconform.reference_models.data.features import RATE, frame_ends, log_mel
 from rtconform.reference_models.data.synthesis import tones
 from rtconform.reference_models.errors import DataError
 
+from .listings import everything
+
 CALM = {"valence": 0.5, "arousal": -0.5}
 
 
@@ -83,14 +85,14 @@ def test_transposing_the_symbol_transposes_the_notes(index, steps):
 @pytest.mark.parametrize("key", ["progressions", "chord_progressions", None])
 def test_progressions_are_found_under_each_name_and_as_a_list(tmp_path, key):
     """The three forms of the file hold the same items."""
-    reading = read_progressions(write(tmp_path, [{"chords": ["C", "Am"], "emotion": CALM}], key))
-    assert [recording.id for recording in reading.recordings] == ["progression-00000"]
+    recordings, _ = everything(read_progressions(write(tmp_path, [{"chords": ["C", "Am"], "emotion": CALM}], key)))
+    assert [recording.id for recording in recordings] == ["progression-00000"]
 
 
 def test_targets_are_the_chord_that_is_played_when_the_frame_ends(tmp_path):
     """Each row is one-hot, at the chord under way at the frame's end."""
     item = {"chords": ["G7", "Bm"], "seconds_per_chord": 0.5, "emotion": CALM}
-    (recording,) = read_progressions(write(tmp_path, [item])).recordings
+    ((recording,), _) = everything(read_progressions(write(tmp_path, [item])))
     assert recording.inputs.shape == (40, 128)
     wanted = np.where(frame_ends(40) < 0.5, parse_chord("G7"), parse_chord("Bm"))
     assert np.array_equal(recording.targets, np.eye(64, dtype=np.float32)[wanted])
@@ -101,7 +103,7 @@ def test_the_melody_is_heard_where_there_is_one_and_else_the_chords(tmp_path):
     item = {"name": "x", "chords": ["C", "F"], "emotion": CALM, "melody": [[60, 64], [65]]}
 
     def read(**changes):
-        return read_progressions(write(tmp_path, [{**item, **changes}])).recordings[0]
+        return everything(read_progressions(write(tmp_path, [{**item, **changes}])))[0][0]
 
     before, after = read(), read(chords=["Am", "Dm"])
     assert np.array_equal(before.inputs, after.inputs)
@@ -114,7 +116,7 @@ def test_the_melody_is_heard_where_there_is_one_and_else_the_chords(tmp_path):
 def test_what_is_heard_are_the_lower_half_of_the_bands(tmp_path):
     """Behind the 64 dims of the embedding stand bands 0-63 of the tones, as the models' flow has them."""
     item = {"chords": ["N"], "melody": [[69]], "emotion": CALM}
-    (recording,) = read_progressions(write(tmp_path, [item])).recordings
+    ((recording,), _) = everything(read_progressions(write(tmp_path, [item])))
     assert np.array_equal(recording.inputs[:, 64:], log_mel(tones([(0.0, 1.0, 69)], 1.0), RATE)[:, :64])
 
 
@@ -128,9 +130,9 @@ def test_progressions_that_cant_be_read_are_left_out_with_the_reason(tmp_path):
         {**good, "name": "note", "melody": [[60], [128]]},
         {**good, "name": "duration", "seconds_per_chord": -1},
     ]
-    reading = read_progressions(write(tmp_path, [good, *bad]))
-    assert len(reading.recordings) == 1
-    reasons = dict(reading.left_out)
+    recordings, left_out = everything(read_progressions(write(tmp_path, [good, *bad])))
+    assert len(recordings) == 1
+    reasons = {entry.item: entry.reason for entry in left_out}
     assert list(reasons) == [item["name"] for item in bad]
     assert "'X7'" in reasons["unknown"]
     assert "seconds_per_chord from 0.05" in reasons["duration"]
@@ -139,7 +141,7 @@ def test_progressions_that_cant_be_read_are_left_out_with_the_reason(tmp_path):
 @pytest.mark.parametrize(
     "emotion", [None, {"valence": 0.5}, {"valence": 3, "arousal": 0}, {"valence": True, "arousal": 0}]
 )
-def test_a_progression_without_a_proper_emotion_stops_the_reading(tmp_path, emotion):
+def test_a_file_without_a_proper_emotion_stops_the_reading(tmp_path, emotion):
     """Labels are required, complete and from -1 to 1."""
     write(tmp_path, [{"name": "bad", "chords": ["C"], "emotion": emotion}])
     config = {"kind": "chord-json", "path": str(tmp_path)}

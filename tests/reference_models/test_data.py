@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtconform.reference_models.data import audio_folder, load_dataset
+from rtconform.reference_models.data import load_dataset, sound
+from rtconform.reference_models.data.audio_folder import read_audio_folder
 from rtconform.reference_models.data.embedding import embedding, heard_embedding
 from rtconform.reference_models.data.feature_cache import cached_array
 from rtconform.reference_models.data.loading import BUNDLED_FOLDER
 from rtconform.reference_models.errors import ConfigError, DataError
 from rtconform.reference_models.specs import load_specs
+
+from .listings import everything
 
 BUNDLED = {
     "EmotionRecognizer": {"kind": "audio-folder", "path": "bundled:audio"},
@@ -152,8 +155,8 @@ def test_items_that_the_data_set_holds_back_are_on_no_side_and_reported(tmp_path
 
 def test_audio_is_asked_for_valence_in_the_lower_half_and_arousal_in_the_upper(sounds):
     """Each frame of a recording has its row's label as target."""
-    reading = audio_folder.read_audio_folder(sounds)
-    for recording, valence in zip(reading.recordings, (-0.9, -0.3, 0.3, 0.9), strict=True):
+    recordings, _ = everything(read_audio_folder(sounds))
+    for recording, valence in zip(recordings, (-0.9, -0.3, 0.3, 0.9), strict=True):
         assert recording.targets.shape == (40, 64)
         np.testing.assert_allclose(recording.targets[:, :32], valence, atol=1e-6)
         np.testing.assert_allclose(recording.targets[:, 32:], 0.5, atol=1e-6)
@@ -188,7 +191,7 @@ def test_sequences_of_a_recording_follow_each_other(sounds):
     for item in range(len(eight.ids)):
         whole = eight.inputs[eight.item_of == item].reshape(-1, 128)
         assert np.array_equal(whole, four.inputs[four.item_of == item].reshape(-1, 128)[: len(whole)])
-        assert np.array_equal(whole, audio_folder.features_of(sounds / eight.ids[item])[0][: len(whole)])
+        assert np.array_equal(whole, sound.features_of(sounds / eight.ids[item])[0][: len(whole)])
 
 
 def test_limits_shorten_recordings_and_their_number(sounds):
@@ -212,21 +215,35 @@ def test_everything_left_out_is_reported_with_its_reason(sounds):
     assert set(reasons) == {"corrupt.wav", "short.wav", "unlabelled.flac", "gone.wav"}
     assert "libsndfile" in reasons["corrupt.wav"]
     assert "too short" in reasons["short.wav"]
-    assert "no row" in reasons["unlabelled.flac"]
+    assert "no entry" in reasons["unlabelled.flac"]
     assert "line 8" in reasons["gone.wav"] and "doesn't exist" in reasons["gone.wav"]
     assert len(splits.training.ids) + len(splits.validation.ids) == 4
 
 
 @pytest.mark.parametrize("value", ["1.5", "nan", "happy", "", "-1.0001"])
-def test_a_label_outside_its_scale_stops_the_reading(sounds, value):
-    """A wrong scale would spoil every label, so it is an error with file, line, value and scale."""
+def test_a_label_outside_its_scale_costs_its_item(sounds, value):
+    """One row in four is a slip: it is left out with file, line, value and scale."""
     rows = read_rows(sounds / "labels.csv")
     rows[2][1] = value
     write_rows(sounds / "labels.csv", rows)
-    with pytest.raises(DataError) as error:
-        load("EmotionRecognizer", audio_config(sounds))
+    splits = load("EmotionRecognizer", audio_config(sounds))
+    ((item, reason),) = splits.left_out
+    assert item == "1.wav"
     for words in ("labels.csv, line 3", "valence", "from -1 to 1", repr(value)):
-        assert words in str(error.value)
+        assert words in reason
+    assert len(splits.training.ids) + len(splits.validation.ids) == 3
+
+
+@pytest.mark.parametrize(("wrong", "stops"), [(2, False), (3, True), (4, True)])
+def test_a_wrong_scale_stops_the_reading(sounds, wrong, stops):
+    """More than half of the rows outside is no slip: the first is quoted, and how many are like it."""
+    header, *rows = read_rows(sounds / "labels.csv")
+    write_rows(sounds / "labels.csv", [header, *([row[0], "6.2", *row[2:]] for row in rows[:wrong]), *rows[wrong:]])
+    if not stops:
+        assert len(load("EmotionRecognizer", audio_config(sounds)).left_out) == wrong
+        return
+    with pytest.raises(DataError, match=rf"line 2.*found '6\.2'.*\({wrong} of 4 rows are like that"):
+        load("EmotionRecognizer", audio_config(sounds))
 
 
 @pytest.mark.parametrize(
@@ -240,7 +257,7 @@ def test_a_label_outside_its_scale_stops_the_reading(sounds, value):
         ({"max_items": 1}, "at least 2"),
         ({"max_seconds": 0}, "positive"),
         ({"max_seconds": "3"}, "positive"),
-        ({"kind": "midi-folder"}, "EmotionRecognizer needs audio-folder"),
+        ({"kind": "midi-folder"}, "EmotionRecognizer needs audio-folder or deam"),
     ],
 )
 def test_a_config_that_cant_be_honoured_is_refused_by_name(change, words):
@@ -288,7 +305,7 @@ def test_a_second_reading_hears_no_audio(sounds, monkeypatch):
     def deaf(path):
         raise DataError(f"{path} was opened")
 
-    monkeypatch.setattr(audio_folder, "read_audio", deaf)
+    monkeypatch.setattr(sound, "read_audio", deaf)
     assert same(first, load("EmotionRecognizer", audio_config(sounds)))
     soundfile.write(sounds / "0.wav", np.zeros(22_050), 22_050)
     assert dict(load("EmotionRecognizer", audio_config(sounds)).left_out) == {"0.wav": f"{sounds / '0.wav'} was opened"}

@@ -9,9 +9,12 @@ import pytest
 from rtconform.reference_models.data.features import HOP, RATE, frame_ends
 from rtconform.reference_models.data.groove_midi import groove_emotion, groove_targets, read_grooves
 from rtconform.reference_models.data.midi import read_midi
-from rtconform.reference_models.data.midi_folder import dynamics_inputs, dynamics_targets, melody_targets, read_melodies
+from rtconform.reference_models.data.midi_folder import read_melodies
+from rtconform.reference_models.data.midi_item import dynamics_inputs, dynamics_targets, melody_targets
 from rtconform.reference_models.errors import DataError
 from rtconform.reference_models.specs import FIXTURES
+
+from .listings import everything
 
 TICKS = 480
 
@@ -185,9 +188,9 @@ def test_the_groove_layout_is_read_with_its_style_and_split(tmp_path):
     """The style counts up to its slash, and the split is the data set's."""
     write_midi(tmp_path / "a.mid", [(0, 0.1, 36, 100), (3.9, 0.1, 36, 100)], channel=9)
     write_info(tmp_path)
-    reading = read_grooves(tmp_path)
-    assert [(r.id, r.group, r.split) for r in reading.recordings] == [("a.mid", "a/b/1", "training")]
-    assert not reading.left_out
+    recordings, left_out = everything(read_grooves(tmp_path))
+    assert [(r.id, r.group, r.split) for r in recordings] == [("a.mid", "a/b/1", "training")]
+    assert not left_out
 
 
 @pytest.mark.parametrize(
@@ -196,16 +199,16 @@ def test_the_groove_layout_is_read_with_its_style_and_split(tmp_path):
         ({"beat_type": "fill"}, "a fill, not a beat"),
         ({"time_signature": "6-8"}, "'6-8', not 4-4"),
         ({"style": "polka"}, "'polka'; add it to style_emotions.json"),
-        ({"midi_filename": "gone.mid"}, "gone.mid"),
+        ({"midi_filename": "gone.mid"}, "the file doesn't exist"),
     ],
 )
 def test_what_holds_no_groove_is_left_out_with_the_reason(tmp_path, columns, words):
     """Fills, other metres, unknown styles and missing files are named, and the run goes on."""
     write_midi(tmp_path / "a.mid", [(0, 0.1, 36, 100)], channel=9)
     write_info(tmp_path, **columns)
-    reading = read_grooves(tmp_path)
-    assert not reading.recordings
-    assert words in reading.left_out[0][1]
+    recordings, left_out = everything(read_grooves(tmp_path))
+    assert not recordings
+    assert words in left_out[0].reason
 
 
 @pytest.mark.parametrize(
@@ -229,9 +232,9 @@ def test_midi_files_without_label_or_music_are_left_out_with_the_reason(tmp_path
     names = ("nested/good.mid", "empty.mid", "damaged.mid", "gone.mid")
     labels = {name: {"emotion": {"valence": 0, "arousal": 0}} for name in names}
     (tmp_path / "labels.json").write_text(json.dumps(labels), "utf-8")
-    reading = read_melodies(tmp_path)
-    assert [recording.id for recording in reading.recordings] == ["nested/good.mid"]
-    assert {item for item, _ in reading.left_out} == {"nested/unlabelled.MID", "empty.mid", "damaged.mid", "gone.mid"}
+    recordings, left_out = everything(read_melodies(tmp_path))
+    assert [recording.id for recording in recordings] == ["nested/good.mid"]
+    assert {entry.item for entry in left_out} == {"nested/unlabelled.MID", "empty.mid", "damaged.mid", "gone.mid"}
 
 
 def test_the_bundled_tunes_come_in_both_modes():
