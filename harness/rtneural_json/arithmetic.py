@@ -57,9 +57,10 @@ class MonteCarlo:
 
     unperturbed = 1
 
-    def __init__(self, runs: int, unit_roundoff: float, seed: int) -> None:
+    def __init__(self, runs: int, unit_roundoff: float, seed: int, input_step: float = 0.0) -> None:
         self.runs = runs + self.unperturbed
         self._u = unit_roundoff
+        self._input_step = input_step
         self._seed = seed
         self._random = np.random.Generator(np.random.SFC64([seed, 0]))
         self.begin_chunk()
@@ -72,7 +73,12 @@ class MonteCarlo:
         """The standard deviation [frames, out] of the error of x @ kernel: x [frames, n] of run 0, kernel [n, out].
 
         The sum may begin at `start` (the bias, [out] or [frames, out]) or have it added at the end: the larger counts.
+        Where inputs may be rounded to steps of their own, each errs by up to half a step, evenly drawn.
         """
+        rounding = 0.0
+        if self._input_step:
+            steps = np.abs(x).max(axis=1, keepdims=True) * self._input_step
+            rounding = np.square(steps) / 12 * np.square(kernel).sum(axis=0)
         n, out = kernel.shape
         block = -(-n // _CHECKPOINTS)
         blocks = -(-n // block)
@@ -83,7 +89,7 @@ class MonteCarlo:
         sums = np.cumsum(parts, axis=0)
         sums = np.maximum(np.abs(sums), np.abs(sums + start))
         variance = block * np.einsum("bto,bto->to", sums, sums) + np.square(x) @ np.square(kernel)
-        return np.sqrt(variance) * (self._u * OPERATION) + _SMALLEST
+        return np.sqrt(variance * (self._u * OPERATION) ** 2 + rounding) + _SMALLEST
 
     def sum_spread(self, total: np.ndarray) -> np.ndarray:
         """The standard deviation of the rounding of one sum, from its magnitude in run 0."""

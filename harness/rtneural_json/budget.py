@@ -84,7 +84,7 @@ def budget(
 ) -> Budget:
     """The budget of a model for frames [T, in] from zero state. Raises ValueError for an unknown numeric class."""
     kind = find_class(numeric_class)
-    arithmetic = MonteCarlo(RUNS, kind.unit_roundoff, seed)
+    arithmetic = MonteCarlo(RUNS, kind.unit_roundoff, seed, kind.input_step)
     outputs = run(kind.transform(model), frames, arithmetic)
     reference = outputs[0]
     with np.errstate(over="ignore", invalid="ignore"):

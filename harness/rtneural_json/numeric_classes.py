@@ -21,7 +21,13 @@ class NumericClass:
     name: str
     meaning: str
     weights: str
+    inputs: str
     unit_roundoff: float
+
+    @property
+    def input_step(self) -> float:
+        """The step in which a kernel's inputs may be rounded, relative to the largest of them at a frame; 0 for none."""
+        return _INPUT_STEPS[self.inputs]
 
     def transform(self, model: Model) -> Model:
         """The model with the weights that this class computes with, exactly."""
@@ -72,3 +78,5 @@ _WEIGHT_TRANSFORMS: dict[str, Callable[[str, np.ndarray], np.ndarray] | None] = 
     "binary16": _binary16,
     "int8-per-output-channel": _int8_per_output_channel,
 }
+
+_INPUT_STEPS = {"none": 0.0, "int8-per-frame": 1 / 127}

@@ -97,11 +97,9 @@ private:
         ++at_;
         auto& object = open_.back();
         if(object.closing == '}')
-        {
             refuse_duplicates(object.members);
-            if(open_.size() <= JsonText::kept_depth)
-                result_.objects_.emplace(object.begin, JsonText::Object { std::move(object.members), at_ });
-        }
+        if(open_.size() <= JsonText::kept_depth)
+            result_.kept_.emplace(object.begin, JsonText::Kept { std::move(object.members), at_ });
         open_.pop_back();
     }
 
@@ -207,8 +205,10 @@ private:
     {
         if(!is_digit(peek()))
             fail("a digit");
-        while(is_digit(peek()))
-            ++at_;
+        auto at = at_ + 1; // not at_ itself, which would be written to memory for each digit
+        while(at < text_.size() && is_digit(text_[at]))
+            ++at;
+        at_ = at;
     }
 
     char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
@@ -278,10 +278,10 @@ std::optional<Place> JsonText::next(Place end) const
 
 Place JsonText::end(Place value) const
 {
-    if(const auto object = objects_.find(value); object != objects_.end())
-        return object->second.end;
     if(kind(value) == '0')
         return value + number(value).size();
+    if(const auto kept = kept_.find(value); kept != kept_.end())
+        return kept->second.end;
     size_t depth = 0;
     for(auto place = value;; ++place)
     {
@@ -302,8 +302,10 @@ Place JsonText::end(Place value) const
 
 std::string_view JsonText::number(Place value) const
 {
-    const auto rest = text_.substr(value);
-    return rest.substr(0, rest.find_first_not_of("0123456789+-.eE"));
+    auto end = value + 1;
+    while(end < text_.size() && (is_digit(text_[end]) || text_[end] == '.' || text_[end] == '-' || text_[end] == '+' || (text_[end] | 0x20) == 'e'))
+        ++end;
+    return text_.substr(value, end - value);
 }
 
 std::string JsonText::string(Place value) const

@@ -36,8 +36,9 @@ struct SyntaxFault
 class JsonText
 {
 public:
-    /** Objects nested deeper than this keep no members: the file, its list of layers, a layer. */
-    static constexpr size_t kept_depth = 3;
+    /** Of what is nested deeper than this, objects keep no members, and ends are not known: the file, its list of layers, a
+        layer, its weights, an array of them. */
+    static constexpr size_t kept_depth = 5;
 
     /** More levels of arrays and objects than this are refused. */
     static constexpr size_t max_depth = 512;
@@ -52,7 +53,7 @@ public:
     char kind(Place value) const;
 
     /** The members of an object at a depth of at most kept_depth, in the order of the text; no name comes twice. */
-    const Members& members(Place object) const { return objects_.at(object).members; }
+    const Members& members(Place object) const { return kept_.at(object).members; }
 
     /** The first element of an array, if it has any. */
     std::optional<Place> first(Place array) const;
@@ -69,6 +70,9 @@ public:
     /** The text of a number. */
     std::string_view number(Place value) const;
 
+    /** The text from a place on. */
+    std::string_view rest(Place place) const { return text_.substr(place); }
+
     /** A string with its escapes resolved; an unpaired surrogate comes in three bytes, as if it were a character. */
     std::string string(Place value) const;
 
@@ -76,9 +80,9 @@ public:
     size_t count(Place container) const;
 
 private:
-    struct Object
+    struct Kept
     {
-        Members members;
+        Members members; // of an object
         Place end;
     };
 
@@ -89,7 +93,7 @@ private:
 
     std::string_view text_;
     Place root_ = 0;
-    std::unordered_map<Place, Object> objects_;
+    std::unordered_map<Place, Kept> kept_;
 };
 
 } // namespace rtconform::format

@@ -285,12 +285,11 @@ std::optional<Place> RawLayer::rows(
     if(depth == 0)
     {
         const bool is_number = json().kind(value) == '0';
-        const auto text = is_number ? json().number(value) : std::string_view {};
-        const auto number = is_number ? nearest_float(text) : std::nullopt;
-        if(number)
+        const auto number = is_number ? read_float(json().rest(value)) : ReadFloat {};
+        if(number.length != 0)
         {
-            numbers.push_back(*number);
-            return value + text.size();
+            numbers.push_back(number.value);
+            return value + number.length;
         }
         misfit.expected = is_number ? "a number that float32 can hold (up to 3.4028235e38)" : "a number";
         misfit.place = value;

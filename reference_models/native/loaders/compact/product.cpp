@@ -1,0 +1,113 @@
+#include "product.h"
+
+#include "half.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace rtconform::compact
+{
+
+/** int32 holds the sum of so many products of an input of 8 bits, signed or not, and a weight. */
+static constexpr uint32_t most_inputs_i8 = 1u << 16;
+
+static constexpr uint32_t depth(Precision precision)
+{
+    return precision == Precision::i8 ? 4 : 1;
+}
+
+Product::Product(Setting setting, uint32_t inputs, uint32_t outputs, uint32_t gates)
+    : kernels_ { setting.kernels }
+    , precision_ { setting.precision }
+    , outputs_ { outputs }
+    , stride_ { rounded_up(outputs, setting.kernels.lanes) }
+    , kernel_ { inputs, gates * stride_, nullptr, nullptr, nullptr }
+    , quantised_ { nullptr }
+{
+    auto& arena = setting.arena;
+    const auto count = size_t { rounded_up(inputs, depth(precision_)) } * kernel_.outputs;
+    switch(precision_)
+    {
+    case Precision::f32:
+        kernel_.weights = arena.take<float>(count);
+        break;
+    case Precision::f16:
+        kernel_.weights = arena.take<uint16_t>(count);
+        break;
+    case Precision::i8:
+        kernel_.weights = arena.take<int8_t>(count);
+        kernel_.scales = arena.take<float>(kernel_.outputs);
+        kernel_.sums = arena.take<int32_t>(kernel_.outputs);
+        quantised_ = arena.take<int8_t>(rounded_up(inputs, widest));
+    }
+}
+
+size_t Product::place(uint32_t input, uint32_t output) const
+{
+    const auto block = kernels_.lanes * vectors_per_block, first = output / block * block;
+    const auto width = std::min(block, kernel_.outputs - first);
+    const auto together = depth(precision_), inputs = rounded_up(kernel_.inputs, together);
+    return size_t { first } * inputs + size_t { input / together } * width * together + (output - first) * together
+        + input % together;
+}
+
+template <typename Weight, typename Convert>
+void Product::pack(const float* kernel, size_t row, Convert converted)
+{
+    auto* weights = static_cast<Weight*>(kernel_.weights);
+    const auto together = depth(precision_);
+    for(uint32_t gate = 0; gate < kernel_.outputs / stride_; ++gate)
+        for(uint32_t begin = 0; begin < outputs_; begin += kernels_.lanes) // within a vector, outputs are neighbours
+        {
+            const auto first = gate * stride_ + begin, count = std::min(kernels_.lanes, outputs_ - begin);
+            for(uint32_t i = 0; i < kernel_.inputs; ++i)
+            {
+                const auto* from = kernel + i * row + size_t { gate } * outputs_ + begin;
+                auto* to = weights + place(i, first);
+                for(uint32_t o = 0; o < count; ++o)
+                    to[size_t { o } * together] = converted(from[o], first + o);
+            }
+        }
+}
+
+void Product::pack(const float* kernel, size_t row)
+{
+    switch(precision_)
+    {
+    case Precision::f32:
+        return pack<float>(kernel, row, [](float value, uint32_t) { return value; });
+    case Precision::f16:
+        return pack<uint16_t>(kernel, row, [](float value, uint32_t) { return nearest_half(value); });
+    case Precision::i8:
+        break;
+    }
+    if(kernel_.inputs > most_inputs_i8)
+        throw Unfit { "expected kernels of at most 65536 inputs, which is as many as the sums have room for" };
+    for(uint32_t o = 0; o < kernel_.outputs; ++o)
+        kernel_.scales[o] = 0.0f;
+    for(uint32_t gate = 0; gate < kernel_.outputs / stride_; ++gate)
+        for(uint32_t i = 0; i < kernel_.inputs; ++i)
+            for(uint32_t o = 0; o < outputs_; ++o)
+            {
+                auto& largest = kernel_.scales[gate * stride_ + o];
+                largest = std::max(largest, std::abs(kernel[i * row + size_t { gate } * outputs_ + o]));
+            }
+    for(uint32_t o = 0; o < kernel_.outputs; ++o)
+        kernel_.scales[o] = kernel_.scales[o] > 0.0f ? kernel_.scales[o] / 127.0f : 1.0f;
+    pack<int8_t>(kernel, row,
+        [this](float value, uint32_t output)
+        {
+            const auto steps = std::nearbyint(double { value } / kernel_.scales[output]);
+            const auto stored = static_cast<int8_t>(std::clamp(steps, -127.0, 127.0));
+            kernel_.sums[output] += stored;
+            return stored;
+        });
+}
+
+void Product::pack_bias(const float* bias, float* start) const
+{
+    for(uint32_t o = 0; o < kernel_.outputs; ++o)
+        start[o] = o % stride_ < outputs_ ? bias[o / stride_ * outputs_ + o % stride_] : 0.0f;
+}
+
+} // namespace rtconform::compact
