@@ -29,7 +29,7 @@ class Sequences:
 
 @dataclass(frozen=True)
 class Batch:
-    """The rows of one step, int64 `[B]`; the lane whose state each goes on with `[B]`, unless it begins one, bool `[B]`.
+    """The rows of one step, the lane whose state each goes on with, both int64 `[B]`, and which don't: bool `[B]`.
 
     `weight` is what this process's mean loss counts for, once the batch is shared out among several.
     """

@@ -17,16 +17,13 @@ Json = Mapping[str, object]
 def render(metrics: Json, name: str) -> str:
     """The card of one model of a run, in Markdown; `metrics` is what metrics.json holds."""
     found = metrics["models"][name]
-    return "\n\n".join(
-        [
-            f"# {name}",
-            _what_it_is(name),
-            "## Training data\n\n" + _data(metrics, name),
-            "## Quality\n\n" + _quality(found),
-            "## Limits\n\n" + _limits(found),
-            "## Provenance\n\n" + _provenance(metrics, name),
-        ]
-    ) + "\n"
+    parts = {
+        "Training data": _data(metrics, name),
+        "Quality": _quality(found),
+        "Limits": _limits(found),
+        "Provenance": _provenance(metrics, name),
+    }
+    return f"# {name}\n\n{_what_it_is(name)}\n" + "".join(f"\n## {head}\n\n{text}\n" for head, text in parts.items())
 
 
 def _what_it_is(name: str) -> str:
@@ -88,8 +85,7 @@ def _interval(entry: Mapping[str, float]) -> str:
 
 def _limits(found: Json) -> str:
     limits = [
-        "It is as good as stated on music like that of its data set. Nothing is known of other music, instruments or "
-        "recordings.",
+        "It is as good as stated on music like that of its data set. Nothing is known of other music.",
         "The held-out recordings chose the best epoch as well, so the numbers lean to the good side a little.",
     ]
     for name, entry in found.get("evaluation", {}).get("metrics", {}).items():

@@ -41,7 +41,7 @@ class EarlyStopping:
 
 @dataclass(frozen=True)
 class Checkpointing:
-    """What is written while a model is trained: best weights, the latest checkpoint, one each `every` epochs (0: none)."""
+    """What is written while a model is trained: best weights, latest checkpoint, one each `every` epochs (0: none)."""
 
     best: bool
     latest: bool

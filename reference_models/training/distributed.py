@@ -1,4 +1,4 @@
-"""Training by several processes that torchrun has started, on one machine or more: torch's own process groups and DDP."""
+"""Training by several processes that torchrun has started, on one machine or more: torch's process groups and DDP."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ Value = TypeVar("Value")
 class Processes:
     """The processes that train together, as one of them sees them; alone by default.
 
-    Every method that talks to the others has to be called by all of them, in the same order.
+    `device` is where tensors have to lie to be sent: None is the CPU. Every method that talks to the others has to be
+    called by all of them, in the same order.
     """
 
     rank: int = 0
     count: int = 1
-    device: torch.device = torch.device("cpu")
+    device: torch.device | None = None
 
     @property
     def is_first(self) -> bool:
@@ -69,8 +70,6 @@ def processes(device: torch.device) -> Iterator[Processes]:
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if on_gpu else "gloo")
     try:
-        yield Processes(
-            distributed.get_rank(), distributed.get_world_size(), device if on_gpu else torch.device("cpu")
-        )
+        yield Processes(distributed.get_rank(), distributed.get_world_size(), device if on_gpu else None)
     finally:
         distributed.destroy_process_group()

@@ -68,7 +68,9 @@ class Optimization:
         self._scaler.load_state_dict(state["scaler"])
 
 
-def _schedule(optimizer: torch.optim.Optimizer, schedule: Schedule, epochs: int) -> torch.optim.lr_scheduler.LRScheduler | None:
+def _schedule(
+    optimizer: torch.optim.Optimizer, schedule: Schedule, epochs: int
+) -> torch.optim.lr_scheduler.LRScheduler | None:
     schedulers = torch.optim.lr_scheduler
     if schedule.kind == "cosine":
         return schedulers.CosineAnnealingLR(optimizer, T_max=epochs)

@@ -150,7 +150,7 @@ class Run:
             write_atomic(folder / f"{self.model.stem}.json", exported)
             metrics["export_sha256"] = hashlib.sha256(exported).hexdigest()
         if self._plan.evaluation:
-            outputs = predict(self._module, _sequences(held_out), next(self._module.parameters()).device, carry_state=True)
+            outputs = predict(self._module.cpu(), _sequences(held_out), torch.device("cpu"), carry_state=True)
             metrics["evaluation"] = evaluate(
                 model.spec.name, outputs.numpy(), splits, resamples=self._plan.resamples, seed=self._plan.seed
             )

@@ -26,7 +26,7 @@ def refuse(path: str, expected: str, found: object) -> None:
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
-    """" (did you mean 'X'?)" where something is near, else nothing."""
+    """A question in brackets, (did you mean 'X'?), where something is near, else nothing."""
     folded = {candidate.lower(): candidate for candidate in known}
     near = difflib.get_close_matches(str(name).lower(), folded, n=1, cutoff=0.5)
     return f" (did you mean {folded[near[0]]!r}?)" if near else ""

@@ -20,8 +20,7 @@ import torch
 from ... import __version__
 from ..atomic import write_atomic
 from ..errors import ConfigError
-from . import card, history, provenance
-from . import config as settings
+from . import card, config as settings, history, provenance
 from .distributed import local_device, processes
 from .loop import Epoch
 from .optimization import PRECISIONS
@@ -100,7 +99,9 @@ def _device(plan: settings.Plan) -> torch.device:
     precision = plan.models[0].precision
     if precision not in PRECISIONS[name]:
         known = ", ".join(PRECISIONS[name])
-        raise ConfigError(f"$.training.precision: expected one of {known}, as the device is {name}, found {precision!r}")
+        raise ConfigError(
+            f"$.training.precision: expected one of {known}, as the device is {name}, found {precision!r}"
+        )
     return torch.device(name)
 
 
