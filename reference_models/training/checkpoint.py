@@ -35,7 +35,7 @@ def origin(model: ModelPlan, plan: Plan, splits: Splits, device: torch.device, p
     return {
         "the format of checkpoints": FORMAT,
         "the version of rtconform": __version__,
-        "the version of torch": torch.__version__,
+        "the version of torch": str(torch.__version__),
         "$.seed": plan.seed,
         **{f"{path}.{key}": values[key] for key in sorted(counted)},
         **{f"$.training.schedule.{key}": value for key, value in values["schedule"].items()},
@@ -77,9 +77,8 @@ def write(path: Path, made_with: dict[str, object], state: dict[str, object]) ->
 def read(folder: Path, model: ModelPlan, made_with: dict[str, object]) -> dict[str, object] | None:
     """The state of the furthest checkpoint of a model, None if there is none.
 
-    Raises ConfigError if it was made with anything else than `made_with`, has gone further than
-    the epochs of `model`, or can't be
-    read.
+    Raises ConfigError if it was made with anything else than `made_with`, has gone further than the epochs of `model`,
+    or can't be read.
     """
     found = _found(folder, model.stem)
     if not found:
@@ -90,9 +89,8 @@ def read(folder: Path, model: ModelPlan, made_with: dict[str, object]) -> dict[s
         before, state, done = saved["made_with"], saved["state"], len(saved["state"]["history"])
     except Exception as error:
         raise ConfigError(
-            f"$.resume: expected a checkpoint in {path}, found none that can be read ({type(error).__name__}: "
-            f"{str(error).splitlines()[0] if str(error) else 'no reason given'}); remove the file, or train afresh "
-            "without resume"
+            f"$.resume: expected a checkpoint in {path}, found none that can be read ({type(error).__name__}); remove "
+            "the file, or train afresh without resume"
         ) from None
     for what in (*made_with, *(key for key in before if key not in made_with)):
         if before.get(what) != made_with.get(what):
