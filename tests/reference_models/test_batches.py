@@ -13,9 +13,9 @@ from rtconform.reference_models.training.config import plan
 from rtconform.reference_models.training.loop import Lanes, Training, evaluate, predict
 from rtconform.reference_models.training.trainer import train
 
-from .training_scene import CPU, fake_data, groove, one_thread, sequences, silent
+from .training_scene import CPU, fake_data, groove, one_thread, quick_processes, sequences, silent
 
-__all__ = ["fake_data", "one_thread"]
+__all__ = ["fake_data", "one_thread", "quick_processes"]
 
 LENGTHS = (3, 1, 4, 1, 5, 2)
 ITEM_OF = torch.repeat_interleave(torch.arange(len(LENGTHS)), torch.tensor(LENGTHS))

@@ -11,11 +11,11 @@ import torch
 from rtconform.reference_models.errors import ConfigError
 from rtconform.reference_models.training.trainer import train
 
-from .training_scene import fake_data, groove, one_thread, silent
+from .training_scene import fake_data, groove, one_thread, quick_processes, silent
 
-__all__ = ["fake_data", "one_thread"]
+__all__ = ["fake_data", "one_thread", "quick_processes"]
 
-DYNAMICS = {"models": {"DynamicsEngine": {}}, "training": {"epochs": 12, "early_stopping": {"enabled": False}}}
+DYNAMICS = {"models": {"DynamicsEngine": {}}, "training": {"epochs": 40, "early_stopping": {"enabled": False}}}
 KILLS = 5
 ENOUGH = 120.0
 
@@ -192,7 +192,6 @@ def test_a_damaged_checkpoint_is_refused(finished, damage):
 def test_killed_at_any_moment_and_resumed_is_uninterrupted(tmp_path):
     """Five times in a row SIGKILL ends the process, wherever it is; what the sixth leaves is what one run leaves."""
     start = multiprocessing.get_context("forkserver")
-    start.set_forkserver_preload(["rtconform.reference_models.training.trainer"])
     moments = random.Random(6)
     parts, latest = tmp_path / "parts", tmp_path / "parts" / "dynamicsengine.checkpoint.pt"
 

@@ -1,6 +1,7 @@
 """Small data that can be learnt, in the place of data sets, and quick configs: what tests of the trainer share."""
 
 import hashlib
+import multiprocessing
 
 import numpy as np
 import pytest
@@ -48,6 +49,12 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_processes():
+    """What takes a new process longest is to import torch, and what torch imports on an optimizer's first step."""
+    multiprocessing.set_forkserver_preload(["rtconform.reference_models.training.trainer", "torch._dynamo"])
 
 
 @pytest.fixture
