@@ -53,9 +53,14 @@ class Processes:
         return shared[0]
 
 
+def _is_one_of_several() -> bool:
+    """Whether torchrun started this process, and others with it."""
+    return distributed.is_available() and distributed.is_torchelastic_launched() and int(os.environ["WORLD_SIZE"]) > 1
+
+
 def local_device(device: torch.device) -> torch.device:
     """The device of this process: with torchrun each process of a machine has a GPU of its own."""
-    if device.type == "cuda" and distributed.is_torchelastic_launched():
+    if device.type == "cuda" and _is_one_of_several():
         return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     return device
 
@@ -63,7 +68,7 @@ def local_device(device: torch.device) -> torch.device:
 @contextmanager
 def processes(device: torch.device) -> Iterator[Processes]:
     """Joins the processes that torchrun started, and leaves them at the end; this one alone without torchrun."""
-    if not distributed.is_torchelastic_launched() or int(os.environ["WORLD_SIZE"]) == 1:
+    if not _is_one_of_several():
         yield Processes()
         return
     if on_gpu := device.type == "cuda":
