@@ -66,6 +66,16 @@ def test_state_goes_on_in_its_lane():
     assert float((apart - whole).abs().max()) > 1e-3
 
 
+def test_a_lane_that_begins_another_recording_starts_from_zero():
+    """While the lane beside it goes on from where it was."""
+    batches = in_order(torch.tensor([0, 0, 0, 1, 2]), 2)
+    assert [batch.begins.tolist() for batch in batches] == [[True, True], [False, True], [False]]
+    lanes = Lanes(batches)
+    lanes.after(batches[0], ((torch.ones(1, 2, 3), 2 * torch.ones(1, 2, 3)),))
+    ((hidden, cell),) = lanes.before(batches[1])
+    assert hidden[0].tolist() == [[1.0] * 3, [0.0] * 3] and cell[0].tolist() == [[2.0] * 3, [0.0] * 3]
+
+
 def test_no_gradient_reaches_back_to_the_sequence_before():
     """Truncated: the state is cut off where it is kept."""
     batches = in_order(torch.tensor([0, 0]), 1)

@@ -102,15 +102,17 @@ def test_more_epochs_go_on_from_the_end(fake_data, tmp_path):
 
 
 def test_without_checkpoints_it_starts_afresh(fake_data, tmp_path):
-    """Resume in an empty folder is a plain run; a plain run in a full one drops the checkpoints that were there."""
+    """Resume in an empty folder is a plain run; a plain run drops all checkpoints that were there, before it trains."""
     seen = []
-    train(resumed(groove(epochs=2)), tmp_path, seen.append)
-    assert [state["epoch"] for state in seen] == [1, 2]
+    train(resumed(groove(epochs=2, checkpointing={"every": 1})), tmp_path, seen.append)
+    assert [state["epoch"] for state in seen] == [1, 2] and len(list(tmp_path.glob("*.pt"))) == 3
+    without = groove(epochs=2, learning_rate=0.01, checkpointing={"latest": False})
     with pytest.raises(Stop):
-        train(groove(epochs=2, learning_rate=0.01), tmp_path, after(1))
+        train(without, tmp_path, after(1))
+    assert not list(tmp_path.glob("*.pt"))
     seen.clear()
-    train(resumed(groove(epochs=2, learning_rate=0.01)), tmp_path, seen.append)
-    assert [state["epoch"] for state in seen] == [2]
+    train(resumed(without), tmp_path, seen.append)
+    assert [state["epoch"] for state in seen] == [1, 2]
 
 
 def test_numbered_checkpoints_are_resumed_from(fake_data, tmp_path):
