@@ -19,7 +19,7 @@ __all__ = ["fake_data", "one_thread", "quick_processes"]
 
 LENGTHS = (3, 1, 4, 1, 5, 2)
 ITEM_OF = torch.repeat_interleave(torch.arange(len(LENGTHS)), torch.tensor(LENGTHS))
-PROCESSES_BOUND = 1e-4
+PROCESSES_BOUND = 1e-5
 """How far, relatively, the losses of two processes may be from those of one: sums in another order, amplified."""
 
 
