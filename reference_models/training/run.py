@@ -74,6 +74,7 @@ class Run:
             torch.manual_seed(self._seed)
             self._module = build_from_spec(model.spec).to(device)
         self.history: list[Epoch] = []
+        self._evaluation: dict[str, object] | None = None
 
     def clear(self) -> None:
         """Removes what an earlier run left that this one doesn't go on from."""
@@ -82,7 +83,7 @@ class Run:
             checkpoint.discard(self._folder, self.model.stem)
 
     def train(self, on_epoch: Callable[[Epoch], None]) -> None:
-        """Trains to the end, with checkpoints on the way; raises ConfigError if the training diverges."""
+        """Trains to the end, with checkpoints on the way, and evaluates; raises ConfigError if the training diverges."""
         training = Training(
             self._module,
             self.model,
@@ -110,6 +111,20 @@ class Run:
                 f"that with {self.model.learning_rate} {error}; lower it"
             ) from None
         self.history = training.history
+        if self._plan.evaluation and self._processes.is_first:
+            self._evaluation = self._evaluate()
+
+    def _evaluate(self) -> dict[str, object]:
+        outputs = predict(
+            self._module.cpu(), _sequences(self._splits.validation), torch.device("cpu"), carry_state=True
+        )
+        return evaluate(
+            self.model.spec.name,
+            outputs.numpy(),
+            self._splits,
+            resamples=self._plan.resamples,
+            seed=self._plan.seed,
+        )
 
     def _keep(self, training: Training) -> None:
         """Writes what the plan asks for after an epoch."""
@@ -149,11 +164,8 @@ class Run:
             exported = render(self._module.cpu())
             write_atomic(folder / f"{self.model.stem}.json", exported)
             metrics["export_sha256"] = hashlib.sha256(exported).hexdigest()
-        if self._plan.evaluation:
-            outputs = predict(self._module.cpu(), _sequences(held_out), torch.device("cpu"), carry_state=True)
-            metrics["evaluation"] = evaluate(
-                model.spec.name, outputs.numpy(), splits, resamples=self._plan.resamples, seed=self._plan.seed
-            )
+        if self._evaluation:
+            metrics["evaluation"] = self._evaluation
         return metrics
 
 

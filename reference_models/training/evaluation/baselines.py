@@ -16,7 +16,10 @@ from torch.nn import functional
 Predict = Callable[[np.ndarray], np.ndarray]
 _FOLD = 4
 _STRENGTHS = {"ridge": (1e-4, 1e-3, 1e-2, 1e-1, 1.0), "logistic": (1e-4, 1e-3, 1e-2)}
-_STEPS = 60
+# 60 steps left the baseline of the bundled melodies another 0.5 % of cross-entropy to gain.
+_STEPS = 150
+# More frames of the same recordings tell a linear map little, and cost as much as the training.
+_MOST_FRAMES = 20_000
 
 
 def fit_linear(inputs: np.ndarray, targets: np.ndarray, items: np.ndarray, kind: str) -> Predict:
@@ -29,10 +32,14 @@ def fit_linear(inputs: np.ndarray, targets: np.ndarray, items: np.ndarray, kind:
         told = targets.sum(axis=1) > 0
         inputs, targets, items = inputs[told], targets[told], items[told]
         targets = targets / targets.sum(axis=1, keepdims=True)
+    every = max(1, len(inputs) // _MOST_FRAMES)
+    inputs, targets, items = inputs[::every], targets[::every], items[::every]
     mean, scale = inputs.mean(axis=0), inputs.std(axis=0)
     scale[scale == 0] = 1.0
-    x = torch.from_numpy((inputs - mean) / scale)
-    y = torch.from_numpy(targets)
+    # The closed form wants the digits; the descent wants the speed, and stops far above its rounding.
+    precision = torch.float64 if kind == "ridge" else torch.float32
+    x = torch.from_numpy((inputs - mean) / scale).to(precision)
+    y = torch.from_numpy(targets).to(precision)
     fit, loss = (_ridge, functional.mse_loss) if kind == "ridge" else (_logistic, functional.cross_entropy)
     aside = torch.from_numpy(items % _FOLD == 0)
     if bool(aside.all()) or not bool(aside.any()):
@@ -43,8 +50,8 @@ def fit_linear(inputs: np.ndarray, targets: np.ndarray, items: np.ndarray, kind:
     weights, bias = fit(x, y, strength)
 
     def predict(frames: np.ndarray) -> np.ndarray:
-        outputs = _apply(torch.from_numpy((frames - mean) / scale), weights, bias)
-        return (outputs.softmax(dim=1) if kind == "logistic" else outputs).numpy()
+        outputs = _apply(torch.from_numpy((frames - mean) / scale).to(precision), weights, bias)
+        return (outputs.softmax(dim=1) if kind == "logistic" else outputs).double().numpy()
 
     return predict
 
