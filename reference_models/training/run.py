@@ -83,7 +83,7 @@ class Run:
             checkpoint.discard(self._folder, self.model.stem)
 
     def train(self, on_epoch: Callable[[Epoch], None]) -> None:
-        """Trains to the end, with checkpoints on the way, and evaluates; raises ConfigError if the training diverges."""
+        """Trains to the end, with checkpoints on the way, and evaluates; raises ConfigError if training diverges."""
         training = Training(
             self._module,
             self.model,

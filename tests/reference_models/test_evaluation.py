@@ -173,3 +173,18 @@ def test_a_whole_evaluation(name):
             assert entry[who]["low"] <= entry[who]["value"] <= entry[who]["high"], (measure, who)
         assert entry["gain_over_constant"]["value"] >= 0, measure
     assert evaluate(name, held_out.targets, splits, resamples=200, seed=1) == found
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["EmotionRecognizer", "MelodyTransformer", "GroovePredictor"])
+def test_data_that_tell_nothing_are_no_error(name):
+    """All labels the same, no note, no hit: what can't be said is no number, and nothing fails."""
+    training, held_out = items(name, 6), items(name, 3, first=500)
+    empty = -1.0 if name == "GroovePredictor" else 0.0
+    silent = [
+        Items(each.ids, each.inputs, np.full_like(each.targets, empty), each.item_of, each.content_hashes)
+        for each in (training, held_out)
+    ]
+    found = evaluate(name, held_out.targets, Splits(*silent), resamples=100, seed=1)
+    measure = {"EmotionRecognizer": "valence_r2", "MelodyTransformer": "note_top_1", "GroovePredictor": "timing_mae"}
+    assert not np.isfinite(found["metrics"][measure[name]]["model"]["value"])

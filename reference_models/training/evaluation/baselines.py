@@ -26,10 +26,12 @@ def fit_linear(inputs: np.ndarray, targets: np.ndarray, items: np.ndarray, kind:
     """Fits `targets` `[F, out]` to `inputs` `[F, in]` of the recordings `items` `[F]`; `kind` is ridge or logistic.
 
     The result maps inputs `[F, in]` to outputs `[F, out]`, for logistic distributions. Frames whose targets are all 0
-    tell a distribution nothing and are left out there.
+    tell a distribution nothing and are left out there; if all do, everything is equally likely.
     """
     if kind == "logistic":
         told = targets.sum(axis=1) > 0
+        if not told.any():
+            return lambda frames: np.full((len(frames), targets.shape[1]), 1.0 / targets.shape[1])
         inputs, targets, items = inputs[told], targets[told], items[told]
         targets = targets / targets.sum(axis=1, keepdims=True)
     every = max(1, len(inputs) // _MOST_FRAMES)

@@ -34,7 +34,9 @@ class Measure:
 
 
 def _ratio(sums: Array) -> Array:
-    return sums[..., 0] / sums[..., 1]
+    """A mean; NaN where there was nothing to predict."""
+    with np.errstate(invalid="ignore"):
+        return sums[..., 0] / sums[..., 1]
 
 
 def _median(truth: Array) -> Array:
