@@ -79,8 +79,10 @@ def _label(name: str, entry: Json) -> str:
     return f"{name} ({entry['unit']})" if entry["unit"] else name
 
 
-def _interval(entry: Mapping[str, float]) -> str:
-    return f"{entry['value']:.3g} [{entry['low']:.3g}, {entry['high']:.3g}]"
+def _interval(entry: Mapping[str, float | None]) -> str:
+    """Value and interval, a dash where there is no number."""
+    value, low, high = ("–" if entry[key] is None else f"{entry[key]:.3g}" for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
 
 
 def _limits(found: Json) -> str:
@@ -90,7 +92,7 @@ def _limits(found: Json) -> str:
     ]
     for name, entry in found.get("evaluation", {}).get("metrics", {}).items():
         for other in ("constant", "linear"):
-            if not entry[f"gain_over_{other}"]["low"] > 0:
+            if not (entry[f"gain_over_{other}"]["low"] or 0) > 0:
                 whom = "the best constant" if other == "constant" else "the linear baseline"
                 limits.append(f"In {name} it isn't clearly better than {whom}.")
     return "\n".join(f"* {limit}" for limit in limits)

@@ -161,12 +161,13 @@ def _write(
         "config": plan.config,
         "config_sha256": hashlib.sha256(orjson.dumps(plan.config, option=orjson.OPT_SORT_KEYS)).hexdigest(),
     }
+    text = orjson.dumps(metrics, option=orjson.OPT_INDENT_2)
+    metrics = orjson.loads(text)  # what is returned is what is written: JSON has null where a measure has no number
     for run in runs if plan.export else ():
-        text = card.render(metrics, run.model.spec.name)
-        write_atomic(folder / f"{run.model.stem}.card.md", text.encode())
+        write_atomic(folder / f"{run.model.stem}.card.md", card.render(metrics, run.model.spec.name).encode())
     write_atomic(folder / "history.csv", history.table(histories).encode())
     write_atomic(folder / "history.svg", history.plot(histories, constants).encode())
-    write_atomic(folder / "metrics.json", orjson.dumps(metrics, option=orjson.OPT_INDENT_2) + b"\n")
+    write_atomic(folder / "metrics.json", text + b"\n")
     return metrics
 
 

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from rtconform.reference_models.specs import load_specs
-from rtconform.reference_models.training import provenance
+from rtconform.reference_models.training import card, provenance
 from rtconform.reference_models.training.history import COLUMNS, plot, table
 from rtconform.reference_models.training.loop import Epoch
 from rtconform.reference_models.training.trainer import train
@@ -61,25 +61,36 @@ def test_the_card_says_what_the_metrics_say(left):
     """Beside each export: sizes, data, every measure beside both baselines, limits, hashes, config."""
     folder, metrics = left
     for name, found in metrics["models"].items():
-        spec, card = load_specs().models[name], (folder / f"{name.lower()}.card.md").read_text()
-        assert card.startswith(f"# {name}\n") and f"{spec.parameters_torch:,} parameters" in card
+        spec, text = load_specs().models[name], (folder / f"{name.lower()}.card.md").read_text()
+        assert text.startswith(f"# {name}\n") and f"{spec.parameters_torch:,} parameters" in text
         for heading in ("Training data", "Quality", "Limits", "Provenance"):
-            assert f"\n## {heading}\n" in card
+            assert f"\n## {heading}\n" in text
         for measure, entry in found["evaluation"]["metrics"].items():
-            (row,) = [line for line in card.splitlines() if line.startswith(f"| {measure}")]
+            (row,) = [line for line in text.splitlines() if line.startswith(f"| {measure}")]
             assert all(f"{entry[who]['value']:.3g} [" in row for who in ("model", "constant", "linear"))
         exported = hashlib.sha256((folder / f"{name.lower()}.json").read_bytes()).hexdigest()
         assert exported == found["export_sha256"]
-        assert all(f"`{text}`" in card for text in (exported, found["weights_sha256"], metrics["config_sha256"]))
-        assert f'"{name}"' in card and "64 recordings to train on and 16 held out" in card
+        assert all(f"`{sha}`" in text for sha in (exported, found["weights_sha256"], metrics["config_sha256"]))
+        assert f'"{name}"' in text and "64 recordings to train on and 16 held out" in text
 
 
 def test_what_is_not_clearly_better_is_said(fake_data, tmp_path):
     """Of a model that learnt nothing, the card says so."""
     fake_data["shuffled"] = True
     train(groove(epochs=1), tmp_path, silent)
-    card = (tmp_path / "groovepredictor.card.md").read_text()
-    assert "In velocity_mae it isn't clearly better than the best constant." in card
+    text = (tmp_path / "groovepredictor.card.md").read_text()
+    assert "In velocity_mae it isn't clearly better than the best constant." in text
+
+
+def test_a_measure_without_a_number_is_a_dash(left):
+    """As JSON has null for it; and such a model isn't called better than anything."""
+    _, metrics = left
+    measures = metrics["models"]["GroovePredictor"]["evaluation"]["metrics"]
+    for entry in measures.values():
+        entry |= {who: dict.fromkeys(found) for who, found in entry.items() if isinstance(found, dict)}
+    text = card.render(metrics, "GroovePredictor")
+    assert "| timing_mae (of a sixteenth) | – [–, –] |" in text
+    assert "In timing_mae it isn't clearly better than the linear baseline." in text
 
 
 def test_evaluation_can_be_switched_off(fake_data, tmp_path):
