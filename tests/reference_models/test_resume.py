@@ -15,7 +15,7 @@ from .training_scene import fake_data, groove, one_thread, quick_processes, sile
 
 __all__ = ["fake_data", "one_thread", "quick_processes"]
 
-DYNAMICS = {"models": {"DynamicsEngine": {}}, "training": {"epochs": 40, "early_stopping": {"enabled": False}}}
+DYNAMICS = {"models": {"DynamicsEngine": {}}, "training": {"epochs": 60, "early_stopping": {"enabled": False}}}
 KILLS = 5
 ENOUGH = 120.0
 
@@ -213,7 +213,7 @@ def test_killed_at_any_moment_and_resumed_is_uninterrupted(tmp_path):
         until = time.monotonic() + ENOUGH
         while changed(before) == before and process.is_alive() and time.monotonic() < until:
             time.sleep(0.001)
-        time.sleep(moments.uniform(0.0, 0.1))
+        time.sleep(moments.uniform(0.0, 0.05))
         process.kill()
         process.join(ENOUGH)
         assert process.exitcode == -9, "it was done before it was killed"
