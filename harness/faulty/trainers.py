@@ -1,14 +1,13 @@
 """Trainers that are wrong in one way each: a thin shell around a good one, found by its registered name.
 
 The good one trains once per configuration; what a shell spoils is the configuration on its way in or the files on
-their way out.
+their way out. What is wrong inside of a training is in toy_trainers.py.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -21,7 +20,6 @@ from ..paths import FIXTURES
 from .naming import factories
 
 GOOD = "reference-trainer"
-KNOWN_KEYS = ("epochs", "learning_rate")
 
 
 @cache
@@ -29,11 +27,6 @@ def _good_run(config: str) -> tuple[tempfile.TemporaryDirectory[str], str]:
     """The folder and the metrics (JSON) of the good trainer for a configuration (JSON)."""
     folder = tempfile.TemporaryDirectory(prefix="rtconform-faulty-")
     return folder, json.dumps(connect(GOOD, "trainer").train(json.loads(config), folder.name))
-
-
-def is_quick(config: Mapping[str, Any]) -> bool:
-    """Whether it trains one model only; the longer runs stay as they are, so that all shells share them."""
-    return len(config["models"]) == 1
 
 
 class Shell:
@@ -58,16 +51,13 @@ class Shell:
             if "layers" in document:
                 self.spoil(document["layers"])
                 path.write_text(json.dumps(document), encoding="utf-8")
-        return self.reported(json.loads(metrics))
+        return json.loads(metrics)
 
     def changed(self, config: dict[str, Any]) -> dict[str, Any]:
         return config
 
     def spoil(self, layers: list[dict[str, Any]]) -> None:
         """Changes the layers of an exported model."""
-
-    def reported(self, metrics: dict[str, Any]) -> dict[str, Any]:
-        return metrics
 
 
 class TrnConstant(Shell):
@@ -85,7 +75,7 @@ class TrnIgnoresData(Shell):
         known = {path.name: path for path in (FIXTURES / "datasets").iterdir()}
         kinds = {"audio-folder": "audio", "midi-folder": "midi", "chord-json": "chords", "groove-midi": "groove"}
         for dataset in config["datasets"].values():
-            if Path(dataset["path"]).exists():
+            if dataset["kind"] in kinds and Path(dataset["path"]).exists():
                 dataset["path"] = str(known[kinds[dataset["kind"]]])
         return config
 
@@ -102,6 +92,15 @@ class TrnStateEachFrame(Shell):
                 layer["weights"][2] = [*bias[:hidden], *[-100.0] * hidden, *bias[2 * hidden :]]
 
 
+class TrnRecurrentWeightsEmpty(Shell):
+    """The cell remembers, but nothing comes back from the outputs: the recurrent weights are zero."""
+
+    def spoil(self, layers: list[dict[str, Any]]) -> None:
+        for layer in layers:
+            if layer["type"] == "lstm":
+                layer["weights"][1] = [[0.0] * len(row) for row in layer["weights"][1]]
+
+
 class TrnWrongCount(Shell):
     """One unit less in the first hidden layer."""
 
@@ -110,34 +109,6 @@ class TrnWrongCount(Shell):
         first["shape"][-1] -= 1
         first["weights"] = [[row[:-1] for row in first["weights"][0]], first["weights"][1][:-1]]
         second["weights"][0] = second["weights"][0][:-1]
-
-
-class TrnUnseeded(Shell):
-    def changed(self, config: dict[str, Any]) -> dict[str, Any]:
-        return config | {"seed": secrets.randbelow(2**31)} if is_quick(config) else config
-
-
-class TrnIgnoresSeed(Shell):
-    def changed(self, config: dict[str, Any]) -> dict[str, Any]:
-        return config | {"seed": 1} if is_quick(config) else config
-
-
-class TrnIgnoresConfig(Shell):
-    def changed(self, config: dict[str, Any]) -> dict[str, Any]:
-        if (
-            is_quick(config)
-            and config.get("training", {}).keys() <= set(KNOWN_KEYS)
-            and config.get("training", {}).get("epochs", 1) > 0
-        ):
-            config["training"] = {"epochs": 3}
-        return config
-
-
-class TrnLeaksValidation(Shell):
-    def reported(self, metrics: dict[str, Any]) -> dict[str, Any]:
-        for model in metrics["models"].values():
-            model["items"]["validation"].append(model["items"]["training"][0])
-        return metrics
 
 
 class TrnWrongCheckpoint(Shell):
@@ -149,19 +120,6 @@ class TrnWrongCheckpoint(Shell):
         for name in config["models"]:
             shutil.copy(Path(first.name) / f"{name.lower()}.safetensors", out_dir)
         return metrics
-
-
-class TrnTakesAnything(Shell):
-    """Drops keys that it doesn't know, and corrects values that can't be."""
-
-    def changed(self, config: dict[str, Any]) -> dict[str, Any]:
-        training = {key: value for key, value in config.get("training", {}).items() if key in KNOWN_KEYS}
-        if "epochs" in training:
-            training["epochs"] = max(training["epochs"], 1)
-        for dataset in config["datasets"].values():
-            if not Path(dataset["path"]).exists():
-                dataset["path"] = str(FIXTURES / "datasets" / "midi")
-        return config | {"training": training}
 
 
 __getattr__: Callable[[str], Callable[[], Any]] = factories(globals(), "trn")

@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 
 from rtconform.harness import five_models
 from rtconform.harness.judging import RequirementFailed
-from rtconform.harness.measure.training import Trained
+from rtconform.harness.measure.trained import Trained
 from rtconform.harness.rtneural_json import evaluate
 
 NAME = "DynamicsEngine"
