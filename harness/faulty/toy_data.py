@@ -1,4 +1,4 @@
-"""What the toy trainer makes of a folder of MIDI files with labels.json: how loud a piece is played, from its emotion."""
+"""Loudness from emotion: what the toy trainer makes of a folder of MIDI files with labels.json."""
 
 from __future__ import annotations
 
