@@ -91,7 +91,8 @@ def test_the_weights_of_the_best_epoch_are_kept(trainer):
 def test_bad_configuration_is_refused_by_name(trainer, fault, earlier):
     """The refusal names what is wrong, and an earlier result stays."""
     values = training.quick_config(trainer)
-    (path, wrong), stands_for = FAULTS[fault], {MODEL: training.quick_name(trainer), DATASET: [*values["datasets"]][0]}
+    path, wrong = FAULTS[fault]
+    stands_for = {MODEL: training.quick_name(trainer), DATASET: training.only_set(values)[0]}
     *sections, key = (stands_for.get(part, part) for part in path)
     section = values
     for name in sections:

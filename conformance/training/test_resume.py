@@ -28,7 +28,9 @@ def train(trainer, values, folder):
 
 def check_same(run, expected, what):
     """The same weights, and the same history."""
-    check(run.validation_losses == expected.validation_losses, f"{what} has another history", **histories(run, expected))
+    check(
+        run.validation_losses == expected.validation_losses, f"{what} has another history", **histories(run, expected)
+    )
     check(run.digest == expected.digest, f"{what} gives other weights", **histories(run, expected))
 
 
@@ -53,7 +55,9 @@ def test_resumed_is_uninterrupted(trainer, straight, tmp_path):
 def test_resuming_nothing_is_beginning(trainer, straight, tmp_path):
     """An empty folder."""
     values, expected = straight
-    check_same(train(trainer, changed(values, resume=True), tmp_path), expected, "a training that had nothing to resume")
+    check_same(
+        train(trainer, changed(values, resume=True), tmp_path), expected, "a training that had nothing to resume"
+    )
 
 
 @pytest.mark.requirement("TRN-RESUME")

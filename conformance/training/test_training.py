@@ -23,7 +23,7 @@ LEAST_LOSS_OF_RECURRENCE = 0.01
 """The same for recurrent weights of zero, which leave the cells their memory."""
 
 all_models = pytest.mark.parametrize("name", list(five_models.specs()))
-recurrent_models = pytest.mark.parametrize("name", filter(training.is_recurrent, five_models.specs()))
+recurrent_models = pytest.mark.parametrize("name", [*filter(training.is_recurrent, five_models.specs())])
 
 
 @pytest.mark.requirement("TRN-PARAMETERS")

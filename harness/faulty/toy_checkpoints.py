@@ -1,4 +1,4 @@
-"""Trainers that are wrong about checkpoints, in one way each: the toy trainer with one method that makes the mistake."""
+"""Trainers that are wrong about checkpoints, in one way each: the toy trainer with a method that makes the mistake."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from .naming import factories
 from .toy_trainer import CHECKPOINT, MODEL, STEM, State, ToyTrainer
 
 SLOW_WRITE_SECONDS = 0.3
-
 
 
 class Resuming(ToyTrainer):
@@ -95,9 +94,7 @@ class TrnResumeForgetsHistory(Forgetting):
 class TrnCheckpointNotAtomic(Resuming):
     """Writes over the last good checkpoint, in two halves."""
 
-    def save_checkpoint(
-        self, plan: Mapping[str, Any], state: State, folder: Path, report: Callable[[], None]
-    ) -> None:
+    def save_checkpoint(self, plan: Mapping[str, Any], state: State, folder: Path, report: Callable[[], None]) -> None:
         data = self.packed(plan, state)
         with open(folder / CHECKPOINT, "wb") as stream:
             stream.write(data[: len(data) // 2])
@@ -110,9 +107,7 @@ class TrnCheckpointNotAtomic(Resuming):
 class TrnExportsEachEpoch(Resuming):
     """Leaves half an export while it trains."""
 
-    def save_checkpoint(
-        self, plan: Mapping[str, Any], state: State, folder: Path, report: Callable[[], None]
-    ) -> None:
+    def save_checkpoint(self, plan: Mapping[str, Any], state: State, folder: Path, report: Callable[[], None]) -> None:
         (folder / f"{STEM}.json").write_text('{"in_shape": [null, null, 32], "layers": [', encoding="utf-8")
         super().save_checkpoint(plan, state, folder, report)
 

@@ -86,7 +86,8 @@ class Adam:
         self.first = self.first or [np.zeros_like(array) for array in weights]
         self.second = self.second or [np.zeros_like(array) for array in weights]
         one, two = (1.0 - beta**self.steps for beta in BETAS)
-        for weight, gradient, m, v in zip(weights, gradients, self.first, self.second, strict=True):
-            m += (1.0 - BETAS[0]) * (gradient - m)
-            v += (1.0 - BETAS[1]) * (np.square(gradient) - v)
-            weight -= self.learning_rate * (m / one) / (np.sqrt(v / two) + EPSILON)
+        for index, gradient in enumerate(gradients):
+            self.first[index] = BETAS[0] * self.first[index] + (1.0 - BETAS[0]) * gradient
+            self.second[index] = BETAS[1] * self.second[index] + (1.0 - BETAS[1]) * np.square(gradient)
+            root = np.sqrt(self.second[index] / two) + EPSILON
+            weights[index] -= self.learning_rate * (self.first[index] / one) / root

@@ -10,7 +10,6 @@ import copy
 import hashlib
 import json
 import math
-import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -190,7 +189,9 @@ class ToyTrainer:
 
     def arrays(self, items: Sequence[Item]) -> tuple[np.ndarray, np.ndarray]:
         """(inputs `[N, T, in]`, targets `[N, T, out]`) of some items."""
-        return np.concatenate([of.inputs for of in items]), np.concatenate([of.targets for of in items])
+        pairs = ([of.inputs for of in items], [of.targets for of in items])
+        # safetensors writes an array's bytes as they lie, and those of equal frames needn't lie in the order of frames.
+        return tuple(np.ascontiguousarray(np.concatenate(arrays)) for arrays in pairs)
 
     def line(self, state: State) -> dict[str, Any]:
         """What progress says of the last epoch."""
@@ -198,9 +199,7 @@ class ToyTrainer:
 
     # Checkpoints
 
-    def save_checkpoint(
-        self, plan: Mapping[str, Any], state: State, folder: Path, report: Callable[[], None]
-    ) -> None:
+    def save_checkpoint(self, plan: Mapping[str, Any], state: State, folder: Path, report: Callable[[], None]) -> None:
         """The checkpoint first: what has been reported is never lost."""
         self.write(folder / CHECKPOINT, self.packed(plan, state))
         report()
@@ -275,7 +274,7 @@ class ToyTrainer:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
         with open(descriptor, "wb") as stream:
             stream.write(data)
-        os.replace(name, path)
+        Path(name).replace(path)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -93,7 +93,9 @@ class Trained:
     @property
     def epochs_reported(self) -> list[int]:
         """The epochs of this model in the order in which progress told of them."""
-        return [line["epoch"] for line in self.progress if line.get("model", self.name) == self.name and "epoch" in line]
+        return [
+            line["epoch"] for line in self.progress if line.get("model", self.name) == self.name and "epoch" in line
+        ]
 
     # What the oracle says
 

@@ -72,9 +72,7 @@ def write_entries(kind: str, folder: Path, entries: Sequence[Entry]) -> None:
 def compositions(kind: str, folder: Path) -> dict[str, str]:
     """{item: the composition that it is a rendering of}; its own name where the table says nothing."""
     layout = LAYOUTS[kind]
-    return {
-        entry[layout.name]: entry.get("composition") or entry[layout.name] for entry in read_entries(kind, folder)
-    }
+    return {entry[layout.name]: entry.get("composition") or entry[layout.name] for entry in read_entries(kind, folder)}
 
 
 def shuffle_labels(kind: str, source: Path, target: Path, seed: int) -> None:

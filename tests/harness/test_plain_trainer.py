@@ -17,7 +17,9 @@ SCRIPT = Path(__file__).parent / "strangers" / "plain_trainer.py"
 
 def test_it_is_a_plain_script():
     """It imports the libraries that its work needs, the thirty lines of the protocol, and nothing of ours."""
-    imports = [node for node in ast.walk(ast.parse(SCRIPT.read_text())) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    imports = [
+        node for node in ast.walk(ast.parse(SCRIPT.read_text())) if isinstance(node, (ast.Import, ast.ImportFrom))
+    ]
     names = {name.name for node in imports if isinstance(node, ast.Import) for name in node.names}
     names |= {node.module for node in imports if isinstance(node, ast.ImportFrom)}
     thirds = {name.partition(".")[0] for name in names} - sys.stdlib_module_names

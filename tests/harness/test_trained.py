@@ -96,7 +96,10 @@ def test_zero_recurrent_weights_leave_the_cells_their_memory(tmp_path):
     shutil.copy(five_models.FOLDER / "emotionrecognizer.json", tmp_path)
     generator = np.random.default_rng(4)
     arrays = {"inputs": generator.normal(size=(3, 8, 128)), "targets": generator.uniform(-1, 1, (3, 8, 64))}
-    save_file({key: array.astype("f4") for key, array in arrays.items()}, tmp_path / "emotionrecognizer.validation.safetensors")
+    save_file(
+        {key: array.astype("f4") for key, array in arrays.items()},
+        tmp_path / "emotionrecognizer.validation.safetensors",
+    )
     run = Trained(name, tmp_path, {})
     assert len({run.losses["model"], run.stateless_loss, run.unrecurrent_loss}) == 3
 

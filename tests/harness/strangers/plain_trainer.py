@@ -115,9 +115,7 @@ def read_folder(folder):
             left_out.append((name, str(error)))
             continue
         composition = entry.get("composition", name)
-        items.append(
-            {"name": name, "composition": composition, "content": content, "emotion": emotion, "notes": notes}
-        )
+        items.append({"name": name, "composition": composition, "content": content, "emotion": emotion, "notes": notes})
     if not items:
         refuse(folder, "MIDI files to train on", left_out[:2])
     return items, left_out
@@ -281,7 +279,9 @@ def train(request):
     os.makedirs(folder, exist_ok=True)
     metrics = {}
     for name, (items, left_out) in data.items():
-        metrics[name] = train_model(name, config, items, folder, lambda line: say({"seq": request["seq"], "progress": line}))
+        metrics[name] = train_model(
+            name, config, items, folder, lambda line: say({"seq": request["seq"], "progress": line})
+        )
         metrics[name]["left_out"] = left_out
     write(os.path.join(folder, "metrics.json"), json.dumps({"models": metrics}).encode())
     return {"metrics": {"models": metrics}}
