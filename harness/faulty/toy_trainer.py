@@ -45,7 +45,7 @@ def _flag(value: Any) -> bool:
 KEYS: Mapping[str, tuple[Any, Callable[[Any], bool], str]] = {
     "training.epochs": (50, _whole(1), "a whole number of at least 1"),
     "training.learning_rate": (0.001, lambda v: isinstance(v, float) and 0 < v < 1, "a number between 0 and 1"),
-    "training.batch_size": (8, _whole(1), "a whole number of at least 1"),
+    "training.batch_size": (4, _whole(1), "a whole number of at least 1"),
     "training.workers": (0, _whole(0), "a whole number of at least 0"),
     "training.early_stopping.enabled": (True, _flag, "true or false"),
     "training.early_stopping.patience": (10, _whole(1), "a whole number of at least 1"),
