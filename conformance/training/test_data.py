@@ -19,40 +19,30 @@ def test_training_and_validation_share_nothing(runs, name):
     check(not common, f"{name}: {len(common)} items are on both sides of the split", items=common[:5])
 
 
-@pytest.fixture
-def with_twins(trainer):
-    """(sides, twins, compositions): what became of a data set in which some items come twice.
+@pytest.mark.requirement("TRN-SPLIT-CONTENT")
+@pytest.mark.parametrize("what", ["content", "composition"])
+def test_what_is_one_piece_stays_on_one_side(trainer, what):
+    """A data set in which some items come twice, the second time under a name and a composition that tell nothing.
 
-    The second time they have a name and a composition that tell nothing.
+    That one of two with the same content is left out is as good.
     """
     values = training.quick_config(trainer, epochs=1)
     name, kind, path = training.only_set(values)
     if not training_sets.LAYOUTS[kind].renders:
         pytest.skip(f"a data set of kind {kind} states no compositions")
     folder, twins = training.set_with_twins(kind, path)
+    piece_of = training_sets.compositions(kind, folder)
+    if what == "content":
+        piece_of = {**dict(zip(twins, twins, strict=True)), **{twin: item for item, twin in twins.items()}}
     run = training.trained(trainer, training.with_sets(values, {name: folder}), "twins")[training.quick_name(trainer)]
-    side_of = {item: side for side, names in run.items.items() for item in names}
-    return side_of, twins, training_sets.compositions(kind, folder)
-
-
-@pytest.mark.requirement("TRN-SPLIT-CONTENT")
-def test_the_same_content_stays_on_one_side(with_twins):
-    """Under whatever name; that one of the two is left out is as good."""
-    side_of, twins, _ = with_twins
-    pairs = [(item, twin) for item, twin in twins.items() if item in side_of and twin in side_of]
-    apart = [pair for pair in pairs if len({side_of[item] for item in pair}) > 1]
-    check(not apart, f"{len(apart)} items have their content under another name on the other side", items=apart[:5])
-
-
-@pytest.mark.requirement("TRN-SPLIT-CONTENT")
-def test_renderings_of_one_composition_stay_on_one_side(with_twins):
-    """As the table of the data set states them."""
-    side_of, _, compositions = with_twins
     sides = {}
-    for item, side in side_of.items():
-        sides.setdefault(compositions.get(item, item), set()).add(side)
-    apart = sorted(composition for composition, where in sides.items() if len(where) > 1)
-    check(not apart, f"{len(apart)} compositions have renderings on both sides of the split", compositions=apart[:5])
+    for side, items in run.items.items():
+        for item in items:
+            sides.setdefault(piece_of.get(item, item), set()).add(side)
+    apart = sorted(piece for piece, where in sides.items() if len(where) > 1)
+    check(
+        not apart, f"{len(apart)} pieces that are one by their {what} are on both sides of the split", pieces=apart[:5]
+    )
 
 
 @pytest.mark.requirement("TRN-ITEMS-FIXED")

@@ -38,8 +38,7 @@ def histories(run, expected):
     return {"expected": expected.validation_losses, "got": run.validation_losses}
 
 
-@pytest.mark.requirement("TRN-RESUME")
-def test_resumed_is_uninterrupted(trainer, straight, tmp_path):
+def check_stopped(trainer, straight, tmp_path):
     """Stopped at the best epoch, which is then behind; the epochs before are not trained again."""
     values, expected = straight
     best = expected.validation_losses.index(min(expected.validation_losses)) + 1
@@ -51,8 +50,7 @@ def test_resumed_is_uninterrupted(trainer, straight, tmp_path):
     check_same(after, expected, "a training that was stopped and resumed")
 
 
-@pytest.mark.requirement("TRN-RESUME")
-def test_resuming_nothing_is_beginning(trainer, straight, tmp_path):
+def check_nothing_there(trainer, straight, tmp_path):
     """An empty folder."""
     values, expected = straight
     check_same(
@@ -60,8 +58,7 @@ def test_resuming_nothing_is_beginning(trainer, straight, tmp_path):
     )
 
 
-@pytest.mark.requirement("TRN-RESUME")
-def test_nothing_is_resumed_unasked(trainer, straight, tmp_path):
+def check_not_asked(trainer, straight, tmp_path):
     """The folder of an earlier run, without the key."""
     values, _ = straight
     first = train(trainer, changed(values, epochs=2), tmp_path)
@@ -69,6 +66,16 @@ def test_nothing_is_resumed_unasked(trainer, straight, tmp_path):
     what = "a training that was not asked to resume did not begin anew"
     check(second.epochs_reported == first.epochs_reported, what, reported=second.epochs_reported)
     check_same(second, first, "a training in the folder of an earlier one")
+
+
+SITUATIONS = {"stopped": check_stopped, "nothing-there": check_nothing_there, "not-asked": check_not_asked}
+
+
+@pytest.mark.requirement("TRN-RESUME")
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_resumed_is_uninterrupted(trainer, straight, situation, tmp_path):
+    """After a stop; in an empty folder; and in the folder of an earlier run, without being asked to."""
+    SITUATIONS[situation](trainer, straight, tmp_path)
 
 
 @pytest.mark.requirement("TRN-RESUME-REFUSES")
