@@ -29,6 +29,15 @@ def _good_run(config: str) -> tuple[tempfile.TemporaryDirectory[str], str]:
     return folder, json.dumps(connect(GOOD, "trainer").train(json.loads(config), folder.name))
 
 
+def _folder_after_an_epoch(config: Mapping[str, Any], name: str) -> Path:
+    """What a model is after one epoch of a config."""
+    short = {**config, "models": {name: config["models"][name]}}
+    used = short["models"][name]["dataset"]
+    short["datasets"] = {key: dataset for key, dataset in config["datasets"].items() if key == used}
+    folder, _ = _good_run(json.dumps({**short, "training": {"epochs": 1}}))
+    return Path(folder.name)
+
+
 class Shell:
     """Passes everything on."""
 
@@ -101,6 +110,24 @@ class TrnRecurrentWeightsEmpty(Shell):
                 layer["weights"][1] = [[0.0] * len(row) for row in layer["weights"][1]]
 
 
+class TrnRecurrentWeightsFrozen(Shell):
+    """The recurrent weights stay as they were, whatever else is learnt."""
+
+    def train(self, config: Mapping[str, Any], out_dir: str) -> dict[str, Any]:
+        metrics = super().train(config, out_dir)
+        for name in config["models"]:
+            path = Path(out_dir) / f"{name.lower()}.json"
+            document, first = (
+                json.loads(path.read_text(encoding="utf-8")),
+                json.loads((_folder_after_an_epoch(config, name) / path.name).read_text(encoding="utf-8")),
+            )
+            for layer, before in zip(document["layers"], first["layers"], strict=True):
+                if layer["type"] == "lstm":
+                    layer["weights"][1] = before["weights"][1]
+            path.write_text(json.dumps(document), encoding="utf-8")
+        return metrics
+
+
 class TrnWrongCount(Shell):
     """One unit less in the first hidden layer."""
 
@@ -116,9 +143,8 @@ class TrnWrongCheckpoint(Shell):
 
     def train(self, config: Mapping[str, Any], out_dir: str) -> dict[str, Any]:
         metrics = super().train(config, out_dir)
-        first, _ = _good_run(json.dumps({**config, "training": {**config.get("training", {}), "epochs": 1}}))
         for name in config["models"]:
-            shutil.copy(Path(first.name) / f"{name.lower()}.safetensors", out_dir)
+            shutil.copy(_folder_after_an_epoch(config, name) / f"{name.lower()}.safetensors", out_dir)
         return metrics
 
 

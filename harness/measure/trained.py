@@ -135,17 +135,24 @@ class Trained:
         inputs, targets = self.held_out
         return self._loss(oracle.evaluate(self.model, inputs, reset_each_frame=True), targets)
 
+    @property
+    def recurrent_weights(self) -> list[np.ndarray]:
+        """The matrices from the state to the gates, `[H, gates · H]`, of each recurrent layer."""
+        return [layer.recurrent for layer in self.model.layers if isinstance(layer, grammar.Recurrent)]
+
     @cached_property
-    def unrecurrent_loss(self) -> float:
-        """The loss of the model when its recurrent weights are zero; its cells go on to keep their state."""
-        inputs, targets = self.held_out
+    def change_without_recurrence(self) -> float:
+        """How far the outputs move, relative to their rms, when the recurrent weights are zero."""
+        inputs, _ = self.held_out
         layers = tuple(
             dataclasses.replace(layer, recurrent=np.zeros_like(layer.recurrent))
             if isinstance(layer, grammar.Recurrent)
             else layer
             for layer in self.model.layers
         )
-        return self._loss(oracle.evaluate(dataclasses.replace(self.model, layers=layers), inputs), targets)
+        outputs = oracle.evaluate(self.model, inputs)
+        moved = oracle.evaluate(dataclasses.replace(self.model, layers=layers), inputs) - outputs
+        return float(np.sqrt(np.mean(np.square(moved)) / np.mean(np.square(outputs))))
 
     @property
     def skill(self) -> float:

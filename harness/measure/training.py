@@ -109,6 +109,11 @@ def quick(trainer: Any, variant: str = "quick", *, other_seed: bool = False, **t
     return trained(trainer, values, variant)[quick_name(trainer)]
 
 
+def first_epoch(trainer: Any, name: str) -> Trained:
+    """A model after one epoch of what it is trained for."""
+    return trained(trainer, config([name], epochs=1), f"first epoch of {name}")[name]
+
+
 @cache
 def bumpy(trainer: Any) -> tuple[dict[str, Any], Trained] | None:
     """(config, run) of a training of the quick model whose last epoch is not its best; None if there was none.
