@@ -23,7 +23,7 @@ def test_it_is_a_plain_script():
     names = {name.name for node in imports if isinstance(node, ast.Import) for name in node.names}
     names |= {node.module for node in imports if isinstance(node, ast.ImportFrom)}
     thirds = {name.partition(".")[0] for name in names} - sys.stdlib_module_names
-    assert thirds == {"mido", "safetensors", "stdio_loop", "torch"}
+    assert thirds == {"mido", "numpy", "safetensors", "stdio_loop", "torch"}
 
 
 def test_it_passes_the_training_class(rtconform, tmp_path):

@@ -1,7 +1,8 @@
 """A trainer as a stranger writes it: one PyTorch script, connected as cmd:python3 plain_trainer.py.
 
 It trains two of the five models, one of them recurrent, on a folder of MIDI files with labels.json, and needs torch,
-safetensors and mido. Nothing of rtconform is imported.
+safetensors and mido. Nothing of rtconform is imported. torch is, where it is needed: it takes its time, and a refusal
+comes without.
 """
 
 import hashlib
@@ -10,17 +11,15 @@ import os
 import random
 
 import mido
-import torch
-from safetensors.torch import save
+import numpy as np
+from safetensors.numpy import save
 from stdio_loop import Refusal, say, serve
-from torch import nn
 
 RATE, HOP, FRAMES = 22050, 512, 16
-ACTIVATIONS = {"relu": torch.relu, "sigmoid": torch.sigmoid, "": lambda x: x}
 MODELS = {
     "DynamicsEngine": {
         "layers": [("dense", 32, 128, "relu"), ("dense", 128, 64, "relu"), ("dense", 64, 16, "sigmoid")],
-        "loss": nn.functional.mse_loss,
+        "loss": "mse_loss",
     },
     "MelodyTransformer": {
         "layers": [
@@ -29,7 +28,7 @@ MODELS = {
             ("dense", 256, 256, "relu"),
             ("dense", 256, 128, "sigmoid"),
         ],
-        "loss": nn.functional.binary_cross_entropy,
+        "loss": "binary_cross_entropy",
     },
 }
 DEFAULTS = {
@@ -136,33 +135,33 @@ def read_notes(path):
     return notes
 
 
-def frames_of(item):
+def heard(item, width):
+    """The emotion as a recogniser might hear it, frame by frame, each of its two dims as often as is wanted."""
     count = int(max(note[1] for note in item["notes"]) * RATE / HOP) // FRAMES * FRAMES
-    generator = torch.Generator().manual_seed(int(hashlib.sha256(item["name"].encode()).hexdigest()[:8], 16))
-    wander = 0.35 * torch.randn(count, 2, generator=generator)
-    return (torch.tensor(item["emotion"]) + wander).clamp(-1, 1)
+    generator = np.random.default_rng(int(hashlib.sha256(item["name"].encode()).hexdigest()[:8], 16))
+    wander = generator.normal(0, 0.35, (count, 2))
+    return np.repeat(np.clip(np.array(item["emotion"]) + wander, -1, 1), width, axis=1)
 
 
 def melody(item):
-    heard = frames_of(item)
-    roll = torch.zeros(len(heard), 128)
+    inputs = heard(item, 32)
+    roll = np.zeros((len(inputs), 128))
     for begin, end, pitch, _ in item["notes"]:
-        roll[max(int(begin * RATE / HOP) - 1, 0) : int(end * RATE / HOP), pitch] = 1.0
-    return heard.repeat_interleave(32, dim=1), roll
+        roll[max(int(begin * RATE / HOP) - 1, 0) : int(end * RATE / HOP), pitch] = 1
+    return inputs, roll
 
 
 def dynamics(item):
-    heard = frames_of(item)
-    velocities = torch.tensor([note[3] / 127 for note in item["notes"]])
-    lengths = torch.tensor([min(note[1] - note[0], 1.0) for note in item["notes"]])
-    profile = torch.cat([velocities.mean().repeat(8), lengths.mean().repeat(8)])
-    return heard.repeat_interleave(16, dim=1), profile.repeat(len(heard), 1)
+    inputs = heard(item, 16)
+    loudness = np.mean([note[3] / 127 for note in item["notes"]])
+    length = np.mean([min(note[1] - note[0], 1.0) for note in item["notes"]])
+    return inputs, np.tile(np.repeat([loudness, length], 8), (len(inputs), 1))
 
 
 def sequences(name, items):
     make = {"MelodyTransformer": melody, "DynamicsEngine": dynamics}[name]
-    pairs = [make(item) for item in items]
-    return [torch.cat(parts).unflatten(0, (-1, FRAMES)) for parts in zip(*pairs, strict=True)]
+    inputs, targets = (np.concatenate(arrays) for arrays in zip(*map(make, items), strict=True))
+    return [array.astype("f4").reshape(-1, FRAMES, array.shape[1]) for array in (inputs, targets)]
 
 
 def split(items, seed):
@@ -186,18 +185,23 @@ def split(items, seed):
 # ---- the training
 
 
-class Net(nn.Module):
-    def __init__(self, layers):
-        super().__init__()
-        self.kinds = layers
-        kinds = {"dense": nn.Linear, "lstm": lambda i, o: nn.LSTM(i, o, batch_first=True)}
-        self.parts = nn.ModuleList([kinds[kind](inputs, outputs) for kind, inputs, outputs, _ in layers])
+def build(layers):
+    """The parts of a model, and a function that runs frames [N, T, in] through them."""
+    import torch
+    from torch import nn
 
-    def forward(self, x):
-        for (kind, _, _, activation), part in zip(self.kinds, self.parts, strict=True):
-            x = part(x)[0] if kind == "lstm" else part(x)
-            x = ACTIVATIONS[activation](x)
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    kinds = {"dense": nn.Linear, "lstm": lambda i, o: nn.LSTM(i, o, batch_first=True)}
+    activations = {"relu": torch.relu, "sigmoid": torch.sigmoid, "": lambda x: x}
+    parts = nn.ModuleList([kinds[kind](inputs, outputs) for kind, inputs, outputs, _ in layers])
+
+    def forward(x):
+        for (kind, _, _, activation), part in zip(layers, parts, strict=True):
+            x = activations[activation](part(x)[0] if kind == "lstm" else part(x))
         return x
+
+    return parts, forward
 
 
 def write(path, data):
@@ -206,13 +210,16 @@ def write(path, data):
     os.replace(path + ".tmp", path)
 
 
-def train_model(name, config, items, folder, progress):
+def train_model(name, config, sides, folder, progress):
+    import torch
+
     training, stopping = config["training"], config["training"]["early_stopping"]
-    sides = split(items, config["seed"])
-    inputs, targets = sequences(name, sides["training"])
-    held_inputs, held_targets = sequences(name, sides["validation"])
+    inputs, targets = map(torch.from_numpy, sequences(name, sides["training"]))
+    held_out = sequences(name, sides["validation"])
+    held_inputs, held_targets = map(torch.from_numpy, held_out)
     torch.manual_seed(config["seed"])
-    net, loss_of = Net(MODELS[name]["layers"]), MODELS[name]["loss"]
+    net, forward = build(MODELS[name]["layers"])
+    loss_of = getattr(torch.nn.functional, MODELS[name]["loss"])
     optimizer = torch.optim.Adam(net.parameters(), lr=training["learning_rate"])
     done = {"epoch": 0, "history": [], "best_loss": float("inf"), "waited": 0}
     best = {key: value.clone() for key, value in net.state_dict().items()}
@@ -228,15 +235,13 @@ def train_model(name, config, items, folder, progress):
     while done["epoch"] < training["epochs"] and not (stopping["enabled"] and done["waited"] >= stopping["patience"]):
         done["epoch"] += 1
         generator = torch.Generator().manual_seed(1000 * config["seed"] + done["epoch"])
-        net.train()
         for batch in torch.randperm(len(inputs), generator=generator).split(training["batch_size"]):
             optimizer.zero_grad()
-            loss = loss_of(net(inputs[batch]), targets[batch])
+            loss = loss_of(forward(inputs[batch]), targets[batch])
             loss.backward()
             optimizer.step()
-        net.eval()
         with torch.no_grad():
-            validation = float(loss_of(net(held_inputs), held_targets))
+            validation = float(loss_of(forward(held_inputs), held_targets))
         done["waited"] = 0 if validation < done["best_loss"] * (1 - stopping["min_delta"]) else done["waited"] + 1
         if validation < done["best_loss"]:
             done["best_loss"] = validation
@@ -248,9 +253,9 @@ def train_model(name, config, items, folder, progress):
         os.replace(checkpoint + ".tmp", checkpoint)
         progress({"model": name, **line})
     net.load_state_dict(best)
-    write(os.path.join(folder, f"{name.lower()}.json"), json.dumps(exported(net)).encode())
-    held_out = {"inputs": held_inputs.contiguous(), "targets": held_targets.contiguous()}
-    write(os.path.join(folder, f"{name.lower()}.validation.safetensors"), save(held_out))
+    write(os.path.join(folder, f"{name.lower()}.json"), json.dumps(exported(MODELS[name]["layers"], net)).encode())
+    arrays = dict(zip(("inputs", "targets"), held_out, strict=True))
+    write(os.path.join(folder, f"{name.lower()}.validation.safetensors"), save(arrays))
     return {
         "validation_loss": done["best_loss"],
         "history": done["history"],
@@ -258,38 +263,35 @@ def train_model(name, config, items, folder, progress):
     }
 
 
-def exported(net):
-    layers = []
-    for (kind, _, outputs, activation), part in zip(net.kinds, net.parts, strict=True):
+def exported(layers, net):
+    described = []
+    for (kind, _, outputs, activation), part in zip(layers, net, strict=True):
         if kind == "lstm":
             weights = [part.weight_ih_l0.T, part.weight_hh_l0.T, part.bias_ih_l0 + part.bias_hh_l0]
         else:
             weights = [part.weight.T, part.bias]
         arrays = [array.detach().tolist() for array in weights]
-        layers.append({"type": kind, "activation": activation, "shape": [None, None, outputs], "weights": arrays})
-    return {"in_shape": [None, None, net.kinds[0][1]], "layers": layers}
+        described.append({"type": kind, "activation": activation, "shape": [None, None, outputs], "weights": arrays})
+    return {"in_shape": [None, None, layers[0][1]], "layers": described}
 
 
 # ---- the protocol
 
 
 def train(request):
-    config, folder = checked(request["config"]), request["out_dir"]
+    config, folder, seq = checked(request["config"]), request["out_dir"], {"seq": request["seq"]}
     data = {name: read_folder(config["datasets"][e["dataset"]]["path"]) for name, e in config["models"].items()}
+    sides = {name: split(items, config["seed"]) for name, (items, _) in data.items()}
     os.makedirs(folder, exist_ok=True)
     metrics = {}
-    for name, (items, left_out) in data.items():
-        metrics[name] = train_model(
-            name, config, items, folder, lambda line: say({"seq": request["seq"], "progress": line})
-        )
+    for name, (_, left_out) in data.items():
+        metrics[name] = train_model(name, config, sides[name], folder, lambda line: say({**seq, "progress": line}))
         metrics[name]["left_out"] = left_out
     write(os.path.join(folder, "metrics.json"), json.dumps({"models": metrics}).encode())
     return {"metrics": {"models": metrics}}
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
     serve(
         {
             "name": "plain-trainer",
