@@ -246,7 +246,7 @@ def train_model(name, config, sides, folder, progress):
         if validation < done["best_loss"]:
             done["best_loss"] = validation
             best = {key: value.clone() for key, value in net.state_dict().items()}
-        line = {"epoch": done["epoch"], "loss": float(loss), "validation_loss": validation}
+        line = {"epoch": done["epoch"], "loss": float(loss.detach()), "validation_loss": validation}
         done["history"].append(line)
         state = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "best": best}
         torch.save({**state, "done": done, "made_by": made_by}, checkpoint + ".tmp")
