@@ -114,7 +114,6 @@ def first_epoch(trainer: Any, name: str) -> Trained:
     return trained(trainer, config([name], epochs=1), f"first epoch of {name}")[name]
 
 
-@cache
 def bumpy(trainer: Any) -> tuple[dict[str, Any], Trained] | None:
     """(config, run) of a training of the quick model whose last epoch is not its best; None if there was none.
 

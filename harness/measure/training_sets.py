@@ -97,7 +97,7 @@ def change_labels(kind: str, source: Path, target: Path, names: Collection[str])
 
 def _change(entry: Entry) -> None:
     if "chords" in entry:
-        entry["chords"] = entry["chords"][::-1]
+        entry["chords"] = ["F#dim" if chord == "C" else "C" for chord in entry["chords"]]
     elif "bpm" in entry:
         entry["bpm"] = round(float(entry["bpm"]) * 0.8)
     else:
