@@ -24,7 +24,7 @@ from .implementations.module_ref import UnusableModule
 from .judging import RequirementFailed, check, check_outputs
 from .measure import pipeline as driving, training
 from .measure.step import gather
-from .measure.training import QUICK
+from .measure.training import quick_name
 from .rtneural_json import Budget, evaluate, numeric_class, read
 from .selection import ModelCase
 
@@ -125,7 +125,7 @@ def _exported(case: ExportCase, module: Any, folder: Path) -> Path:
 
 def trained_by(trainer: Any, folder: Path) -> Stage:
     """A short training of one model: its state dict has to be the model that it left to be judged."""
-    case = export_cases.of_five(QUICK)
+    case = export_cases.of_five(quick_name(trainer))
 
     def own() -> Sources:
         return sources_of([case], _new(folder))
@@ -139,7 +139,7 @@ def trained_among_five(trainer: Any) -> Stage:
 
 
 def _trained(trainer: Any) -> Sources:
-    case = export_cases.of_five(QUICK)
+    case = export_cases.of_five(quick_name(trainer))
     trained = training.quick(trainer)
     weights = trained.folder / f"{case.name}.safetensors"
     check(weights.is_file(), "the run left no state dict", expected=str(weights))

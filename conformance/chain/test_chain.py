@@ -4,6 +4,7 @@ import pytest
 
 from rtconform.harness import chains, export_cases
 from rtconform.harness.judging import skip_undeclared
+from rtconform.harness.measure.training import quick_name
 
 
 @pytest.mark.requirement("CHN-OUTPUTS")
@@ -22,7 +23,7 @@ def test_an_exported_file_plays_what_the_module_computes(exporter, loader, case,
 def test_trained_weights_play_as_they_were_judged(trainer, exporter, loader, tmp_path, rtc_config):
     """A short training, its state dict exported and loaded, against the file that the training left."""
     for implementation in (exporter, loader):
-        skip_undeclared(implementation, export_cases.of_five(chains.QUICK).layer_types)
+        skip_undeclared(implementation, export_cases.of_five(quick_name(trainer)).layer_types)
     stages = [
         chains.trained_by(trainer, tmp_path),
         chains.exported_by(exporter, tmp_path),
@@ -45,6 +46,6 @@ def test_exported_files_run_live(exporter, pipeline, tmp_path, rtc_config):
 @pytest.mark.shares("trainer")
 def test_trained_weights_run_live(trainer, exporter, pipeline, tmp_path, rtc_config):
     """A short training, its state dict exported among the five, the folder live."""
-    skip_undeclared(exporter, export_cases.of_five(chains.QUICK).layer_types)
+    skip_undeclared(exporter, export_cases.of_five(quick_name(trainer)).layer_types)
     stages = [chains.trained_among_five(trainer), chains.exported_by(exporter, tmp_path), chains.run_by(pipeline)]
     chains.check_chain({}, stages, pipeline.declaration.numeric_class, rtc_config.seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import time
@@ -42,6 +43,9 @@ def train(
     learning_rate: Annotated[float | None, typer.Option(help="training.learning_rate")] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="seed")] = None,
     device: Annotated[str | None, typer.Option(help="device: auto, cpu, cuda or mps.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoints in --out, if there are any.")
+    ] = False,
     trainer: Annotated[str, typer.Option(help="The trainer: name, cmd:… or py:….")] = "reference-trainer",
     progress: Annotated[
         Progress, typer.Option(help="json: a JSON object per line on standard output for each epoch, for programs.")
@@ -53,10 +57,12 @@ def train(
     training = {"epochs": epochs, "learning_rate": learning_rate}
     chosen = {key: value for key, value in training.items() if value is not None}
     if chosen:
-        values["training"] = {**values.get("training", {}), **chosen}
+        values["training"] = {**_section(values, "training"), **chosen}
     values |= {key: value for key, value in {"seed": seed, "device": device}.items() if value is not None}
+    if resume:
+        values["resume"] = True
     if model:
-        values["models"] = {name: values.get("models", {}).get(name, {}) for name in model}
+        values["models"] = {name: _section(values, "models").get(name, {}) for name in model}
     folder = Path(out)
     if why := why_unwritable(folder):
         fail(f"--out {folder}: {why}")
@@ -67,17 +73,31 @@ def train(
     except ImplementationError as error:
         fail(str(error), code=1)
     except KeyboardInterrupt:
-        fail(f"interrupted; what was in {folder} is as it was", code=130)
-    exported = {name: folder / f"{name.lower()}.json" for name in metrics.get("models", {})}
+        fail(f"interrupted; a trainer that left checkpoints in {folder} goes on from them with --resume", code=130)
+    if os.environ.get("TORCHELASTIC_RUN_ID") and os.environ.get("RANK") != "0":
+        return  # one of the processes that torchrun started, the first of which speaks for all
+    models = metrics.get("models", {})
+    exports = _section(values, "export").get("enabled", True)
+    exported = {name: folder / f"{name.lower()}.json" for name in models} if exports else {}
     if missing := [str(path) for path in exported.values() if not path.is_file()]:
         fail(f"the trainer says that it is done, but left no {', '.join(missing)}", code=1)
-    for name, result in metrics.get("models", {}).items():
+    for name, result in models.items():
         typer.echo(f"{name}: {_summary(result)}", err=not for_people)
+    for path in exported.values():
         try:
-            golden.add(exported[name], replace=True)
+            golden.add(path, replace=True)
         except (golden.GoldenError, InvalidModel) as error:
-            fail(f"{exported[name]} was written, but has no golden: {error}", code=1)
-    typer.echo(f"Written to {folder.resolve()}, with a golden beside each exported model", err=not for_people)
+            fail(f"{path} was written, but has no golden: {error}", code=1)
+    beside = ", with a golden beside each exported model" if exported else ""
+    typer.echo(f"Written to {folder.resolve()}{beside}", err=not for_people)
+
+
+def _section(values: dict[str, Any], key: str) -> dict[str, Any]:
+    """A section of the config, empty if it has none."""
+    section = values.get(key, {})
+    if not isinstance(section, dict):
+        fail(f"--config: $.{key}: expected an object, found {section!r}")
+    return section
 
 
 def _summary(result: Mapping[str, Any]) -> str:

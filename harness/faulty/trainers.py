@@ -1,14 +1,13 @@
 """Trainers that are wrong in one way each: a thin shell around a good one, found by its registered name.
 
 The good one trains once per configuration; what a shell spoils is the configuration on its way in or the files on
-their way out.
+their way out. What is wrong inside of a training is in toy_trainers.py.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -21,7 +20,6 @@ from ..paths import FIXTURES
 from .naming import factories
 
 GOOD = "reference-trainer"
-KNOWN_KEYS = ("epochs", "learning_rate")
 
 
 @cache
@@ -31,9 +29,13 @@ def _good_run(config: str) -> tuple[tempfile.TemporaryDirectory[str], str]:
     return folder, json.dumps(connect(GOOD, "trainer").train(json.loads(config), folder.name))
 
 
-def is_quick(config: Mapping[str, Any]) -> bool:
-    """Whether it trains one model only; the longer runs stay as they are, so that all shells share them."""
-    return len(config["models"]) == 1
+def _folder_after_an_epoch(config: Mapping[str, Any], name: str) -> Path:
+    """What a model is after one epoch of a config."""
+    short = {**config, "models": {name: config["models"][name]}}
+    used = short["models"][name]["dataset"]
+    short["datasets"] = {key: dataset for key, dataset in config["datasets"].items() if key == used}
+    folder, _ = _good_run(json.dumps({**short, "training": {"epochs": 1}}))
+    return Path(folder.name)
 
 
 class Shell:
@@ -58,16 +60,13 @@ class Shell:
             if "layers" in document:
                 self.spoil(document["layers"])
                 path.write_text(json.dumps(document), encoding="utf-8")
-        return self.reported(json.loads(metrics))
+        return json.loads(metrics)
 
     def changed(self, config: dict[str, Any]) -> dict[str, Any]:
         return config
 
     def spoil(self, layers: list[dict[str, Any]]) -> None:
         """Changes the layers of an exported model."""
-
-    def reported(self, metrics: dict[str, Any]) -> dict[str, Any]:
-        return metrics
 
 
 class TrnConstant(Shell):
@@ -85,7 +84,7 @@ class TrnIgnoresData(Shell):
         known = {path.name: path for path in (FIXTURES / "datasets").iterdir()}
         kinds = {"audio-folder": "audio", "midi-folder": "midi", "chord-json": "chords", "groove-midi": "groove"}
         for dataset in config["datasets"].values():
-            if Path(dataset["path"]).exists():
+            if dataset["kind"] in kinds and Path(dataset["path"]).exists():
                 dataset["path"] = str(known[kinds[dataset["kind"]]])
         return config
 
@@ -102,6 +101,33 @@ class TrnStateEachFrame(Shell):
                 layer["weights"][2] = [*bias[:hidden], *[-100.0] * hidden, *bias[2 * hidden :]]
 
 
+class TrnRecurrentWeightsEmpty(Shell):
+    """The cell remembers, but nothing comes back from the outputs: the recurrent weights are zero."""
+
+    def spoil(self, layers: list[dict[str, Any]]) -> None:
+        for layer in layers:
+            if layer["type"] == "lstm":
+                layer["weights"][1] = [[0.0] * len(row) for row in layer["weights"][1]]
+
+
+class TrnRecurrentWeightsFrozen(Shell):
+    """The recurrent weights stay as they were, whatever else is learnt."""
+
+    def train(self, config: Mapping[str, Any], out_dir: str) -> dict[str, Any]:
+        metrics = super().train(config, out_dir)
+        for name in config["models"]:
+            path = Path(out_dir) / f"{name.lower()}.json"
+            document, first = (
+                json.loads(path.read_text(encoding="utf-8")),
+                json.loads((_folder_after_an_epoch(config, name) / path.name).read_text(encoding="utf-8")),
+            )
+            for layer, before in zip(document["layers"], first["layers"], strict=True):
+                if layer["type"] == "lstm":
+                    layer["weights"][1] = before["weights"][1]
+            path.write_text(json.dumps(document), encoding="utf-8")
+        return metrics
+
+
 class TrnWrongCount(Shell):
     """One unit less in the first hidden layer."""
 
@@ -112,56 +138,14 @@ class TrnWrongCount(Shell):
         second["weights"][0] = second["weights"][0][:-1]
 
 
-class TrnUnseeded(Shell):
-    def changed(self, config: dict[str, Any]) -> dict[str, Any]:
-        return config | {"seed": secrets.randbelow(2**31)} if is_quick(config) else config
-
-
-class TrnIgnoresSeed(Shell):
-    def changed(self, config: dict[str, Any]) -> dict[str, Any]:
-        return config | {"seed": 1} if is_quick(config) else config
-
-
-class TrnIgnoresConfig(Shell):
-    def changed(self, config: dict[str, Any]) -> dict[str, Any]:
-        if (
-            is_quick(config)
-            and config.get("training", {}).keys() <= set(KNOWN_KEYS)
-            and config.get("training", {}).get("epochs", 1) > 0
-        ):
-            config["training"] = {"epochs": 3}
-        return config
-
-
-class TrnLeaksValidation(Shell):
-    def reported(self, metrics: dict[str, Any]) -> dict[str, Any]:
-        for model in metrics["models"].values():
-            model["items"]["validation"].append(model["items"]["training"][0])
-        return metrics
-
-
 class TrnWrongCheckpoint(Shell):
     """The state dicts that it leaves are those of the first epoch, whatever was exported and judged."""
 
     def train(self, config: Mapping[str, Any], out_dir: str) -> dict[str, Any]:
         metrics = super().train(config, out_dir)
-        first, _ = _good_run(json.dumps({**config, "training": {**config.get("training", {}), "epochs": 1}}))
         for name in config["models"]:
-            shutil.copy(Path(first.name) / f"{name.lower()}.safetensors", out_dir)
+            shutil.copy(_folder_after_an_epoch(config, name) / f"{name.lower()}.safetensors", out_dir)
         return metrics
-
-
-class TrnTakesAnything(Shell):
-    """Drops keys that it doesn't know, and corrects values that can't be."""
-
-    def changed(self, config: dict[str, Any]) -> dict[str, Any]:
-        training = {key: value for key, value in config.get("training", {}).items() if key in KNOWN_KEYS}
-        if "epochs" in training:
-            training["epochs"] = max(training["epochs"], 1)
-        for dataset in config["datasets"].values():
-            if not Path(dataset["path"]).exists():
-                dataset["path"] = str(FIXTURES / "datasets" / "midi")
-        return config | {"training": training}
 
 
 __getattr__: Callable[[str], Callable[[], Any]] = factories(globals(), "trn")

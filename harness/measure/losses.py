@@ -8,6 +8,9 @@ import numpy as np
 
 SMALLEST_PROBABILITY = 1e-12
 
+LOSS_ROUNDING = 1e-4
+"""How far off, relative, a mean in float32 is: 10⁶ terms added one by one err by some √10⁶ · 2⁻²⁴."""
+
 
 def mse(outputs: np.ndarray, targets: np.ndarray) -> float:
     """Mean squared error over all values."""
@@ -38,3 +41,8 @@ def best_constant(targets: np.ndarray) -> np.ndarray:
 def skill(loss: float, constant_loss: float, least_loss: float) -> float:
     """1 for the least possible loss, 0 for the best constant's, below 0 for worse."""
     return 1.0 - (loss - least_loss) / (constant_loss - least_loss)
+
+
+def same_loss(one: float, other: float) -> bool:
+    """Whether two figures can be the loss of one model on one set: they differ by no more than rounding."""
+    return abs(one - other) <= LOSS_ROUNDING * max(abs(one), abs(other))

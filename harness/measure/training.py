@@ -1,4 +1,4 @@
-"""Training runs seen from outside: what a trainer wrote, evaluated by the oracle on what it held out."""
+"""Training runs seen from outside: which models a trainer is asked for, with which config, once for all who look."""
 
 from __future__ import annotations
 
@@ -8,19 +8,15 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .. import five_models
-from ..judging import RequirementFailed, check
+from ..judging import check
 from ..paths import FIXTURES
-from ..rtneural_json import InvalidModel, Model, oracle, read
-from .losses import LOSSES, best_constant, skill
-from .shuffled_labels import shuffle_labels
+from . import training_sets
+from .trained import Trained
 
 BASE: Mapping[str, Any] = json.loads(Path(__file__).with_name("training.json").read_text(encoding="utf-8"))
 TIMEOUT_SECONDS = 900.0
@@ -28,79 +24,40 @@ QUICK = "DynamicsEngine"
 """The model that trains in no time, for what shows in any training."""
 
 QUICK_EPOCHS = 3
+BUMPY_EPOCHS = 10
+BUMPY_RATES = (0.05, 0.02, 0.1)
+"""Learning rates at which the validation loss goes up and down, tried in turn."""
 
-
-@dataclass(frozen=True)
-class Trained:
-    """One trained model in the folder that a run wrote; see docs/PLUG_IN.md for the files."""
-
-    name: str
-    folder: Path
-    metrics: Mapping[str, Any]
-
-    @property
-    def path(self) -> Path:
-        return self.folder / f"{self.name.lower()}.json"
-
-    @cached_property
-    def model(self) -> Model:
-        """The exported model; a missing or invalid file is a failure of the requirement that needs it."""
-        try:
-            return read(self.path)
-        except InvalidModel as error:
-            what = f"{self.name}: the run left no valid RTNeural JSON file"
-            raise RequirementFailed(what, fault=str(error)) from error
-
-    @cached_property
-    def held_out(self) -> tuple[np.ndarray, np.ndarray]:
-        """(inputs `[N, T, in]`, targets `[N, T, out]`) that the run held out, at least one item."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
-        path = self.folder / f"{self.name.lower()}.validation.safetensors"
-        try:
-            arrays = load_file(path)
-            inputs, targets = arrays["inputs"], arrays["targets"].astype(np.float64)
-        except (OSError, SafetensorError, KeyError) as error:
-            what = f"{self.name}: the run left no held-out items that can be read"
-            raise RequirementFailed(what, file=str(path), fault=f"{type(error).__name__}: {error}") from error
-        sizes, shapes = (self.model.input_size, self.model.output_size), (inputs.shape, targets.shape)
-        fits = inputs.ndim == 3 and inputs.shape[0] > 0 and shapes == tuple((*inputs.shape[:2], size) for size in sizes)
-        expected = "inputs [N, T, {}] and targets [N, T, {}]".format(*sizes)
-        check(fits, f"{self.name}: held-out items of another shape", expected=expected, got=list(map(list, shapes)))
-        return inputs, targets
-
-    @cached_property
-    def losses(self) -> Mapping[str, float]:
-        """Losses on the held-out items: of the `model`, of the best `constant`, and the `least` that there can be."""
-        inputs, targets = self.held_out
-        constant = np.broadcast_to(best_constant(targets), targets.shape)
-        return {
-            "model": self._loss(oracle.evaluate(self.model, inputs), targets),
-            "constant": self._loss(constant, targets),
-            "least": self._loss(targets, targets),
-        }
-
-    @cached_property
-    def stateless_loss(self) -> float:
-        """The loss of the model when its state is cleared at each frame."""
-        inputs, targets = self.held_out
-        return self._loss(oracle.evaluate(self.model, inputs, reset_each_frame=True), targets)
-
-    @property
-    def skill(self) -> float:
-        return skill(self.losses["model"], self.losses["constant"], self.losses["least"])
-
-    def _loss(self, outputs: np.ndarray, targets: np.ndarray) -> float:
-        return LOSSES[five_models.specs()[self.name]["loss"]](outputs, targets)
-
+WORSE = 1.01
+"""By how much a loss is above another that it can't be mistaken for: far more than rounding makes."""
 
 _runs: dict[tuple[str, str], Mapping[str, Trained]] = {}
 
 
-def names(profile: str) -> list[str]:
-    """The models that a profile trains: one recurrent and one feed-forward for smoke, else all five."""
-    return list(five_models.SMOKE if profile == "smoke" else five_models.specs())
+def models_of(trainer: Any) -> list[str]:
+    """The models that a trainer trains: those of the five that it declares as features, all if it declares none."""
+    declared = [name for name in five_models.specs() if name in trainer.declaration.features]
+    return declared or list(five_models.specs())
+
+
+def names(trainer: Any, profile: str) -> list[str]:
+    """The models that a profile trains: one recurrent and one feed-forward for smoke, else all that the trainer can."""
+    known = models_of(trainer)
+    if profile != "smoke" or set(five_models.SMOKE) <= set(known):
+        return [name for name in known if profile != "smoke" or name in five_models.SMOKE]
+    groups = ([name for name in known if is_recurrent(name) == recurrent] for recurrent in (True, False))
+    return [group[-1] for group in groups if group]
+
+
+def is_recurrent(name: str) -> bool:
+    """Whether the specification of a model has a recurrent layer."""
+    return any(layer["type"] in ("lstm", "gru") for layer in five_models.specs()[name]["layers"])
+
+
+def quick_name(trainer: Any) -> str:
+    """The model of a trainer by which it is shown what shows in any training."""
+    known = models_of(trainer)
+    return QUICK if QUICK in known else known[-1]
 
 
 def length(profile: str) -> dict[str, int]:
@@ -126,35 +83,118 @@ def config(models: Iterable[str], *, other_seed: bool = False, **training: Any) 
     return {**values, "device": "cpu", **({"training": training} if training else {})}
 
 
-def shuffled(values: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """The same config on copies of its data sets with shuffled labels."""
-    values = copy.deepcopy(dict(values))
-    for dataset in values["datasets"].values():
-        dataset["path"] = str(_shuffled_set(dataset["kind"], Path(dataset["path"]), seed))
-    return values
-
-
-@cache
-def _shuffled_set(kind: str, path: Path, seed: int) -> Path:
-    """A data set with its labels dealt out again, once for all trainers."""
-    target = temporary_folder() / path.name
-    shuffle_labels(kind, path, target, seed)
-    return target
+def quick_config(trainer: Any, *, other_seed: bool = False, **training: Any) -> dict[str, Any]:
+    """The config of a short training of the trainer's quick model."""
+    return config([quick_name(trainer)], other_seed=other_seed, **{"epochs": QUICK_EPOCHS, **training})
 
 
 def trained(trainer: Any, values: Mapping[str, Any], variant: str) -> Mapping[str, Trained]:
     """What a trainer makes of a config, by model; run once per trainer and variant and kept for the session."""
     key = (trainer.connection, variant)
     if key not in _runs:
-        folder = temporary_folder()
-        metrics = trainer.train(values, folder, timeout=TIMEOUT_SECONDS).get("models", {})
-        _runs[key] = {name: Trained(name, folder, metrics.get(name, {})) for name in values["models"]}
+        _runs[key] = train(trainer, values, temporary_folder())
     return _runs[key]
 
 
-def quick(trainer: Any) -> Trained:
-    """The run over `QUICK` alone that all share who need no more."""
-    return trained(trainer, config([QUICK], epochs=QUICK_EPOCHS), "quick")[QUICK]
+def train(trainer: Any, values: Mapping[str, Any], folder: Path) -> Mapping[str, Trained]:
+    """What a trainer makes of a config in a folder, by model."""
+    lines: list[Mapping[str, Any]] = []
+    metrics = trainer.train(values, folder, lines.append, timeout=TIMEOUT_SECONDS).get("models", {})
+    return {name: Trained(name, folder, metrics.get(name, {}), lines) for name in values["models"]}
+
+
+def quick(trainer: Any, variant: str = "quick", *, other_seed: bool = False, **training: Any) -> Trained:
+    """A short training of the trainer's quick model; the run of no variant is the one that all compare with."""
+    values = quick_config(trainer, other_seed=other_seed, **training)
+    return trained(trainer, values, variant)[quick_name(trainer)]
+
+
+def first_epoch(trainer: Any, name: str) -> Trained:
+    """A model after one epoch of what it is trained for."""
+    return trained(trainer, config([name], epochs=1), f"first epoch of {name}")[name]
+
+
+def bumpy(trainer: Any) -> tuple[dict[str, Any], Trained] | None:
+    """(config, run) of a training of the quick model whose last epoch is not its best; None if there was none.
+
+    A run is cut short at an epoch that was worse than one before, which a trainer that gives the same twice repeats.
+    """
+    for rate in BUMPY_RATES:
+        epochs = BUMPY_EPOCHS
+        for attempt in ("first", "cut"):
+            values = quick_config(trainer, epochs=epochs, learning_rate=rate)
+            run = trained(trainer, values, f"bumpy {rate} {attempt}")[quick_name(trainer)]
+            losses = run.validation_losses
+            worse = [index for index in range(1, len(losses)) if losses[index] > WORSE * min(losses[:index])]
+            if losses[-1] > WORSE * min(losses):
+                return values, run
+            if not worse:
+                break
+            epochs = worse[-1] + 1
+    return None
+
+
+def with_sets(values: Mapping[str, Any], paths: Mapping[str, Path]) -> dict[str, Any]:
+    """The same config on other copies of its data sets, by their names."""
+    values = copy.deepcopy(dict(values))
+    for name, path in paths.items():
+        values["datasets"][name]["path"] = str(path)
+    return values
+
+
+def only_set(values: Mapping[str, Any]) -> tuple[str, str, Path]:
+    """(name, kind, path) of the data set of a config for one model."""
+    ((name, dataset),) = values["datasets"].items()
+    return name, dataset["kind"], Path(dataset["path"])
+
+
+def shuffled(values: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """The same config on copies of its data sets with shuffled labels."""
+    sets = values["datasets"].items()
+    return with_sets(values, {name: _shuffled_set(each["kind"], Path(each["path"]), seed) for name, each in sets})
+
+
+def relabelled(values: Mapping[str, Any], items: Iterable[str]) -> dict[str, Any]:
+    """The config of one model on a copy of its data set in which some items have other labels.
+
+    Raises RequirementFailed for items that are called otherwise than in the data set's table.
+    """
+    name, kind, path = only_set(values)
+    items = frozenset(items)
+    unknown = sorted(items - training_sets.compositions(kind, path).keys())
+    check(not unknown, "items are called otherwise than in the table of the data set", items=unknown[:5])
+    return with_sets(values, {name: _relabelled_set(kind, path, items)})
+
+
+# The same copies for all trainers: known-bads that share a good one share its runs too.
+
+
+@cache
+def _shuffled_set(kind: str, path: Path, seed: int) -> Path:
+    target = temporary_folder() / path.name
+    training_sets.shuffle_labels(kind, path, target, seed)
+    return target
+
+
+@cache
+def _relabelled_set(kind: str, path: Path, items: frozenset[str]) -> Path:
+    target = temporary_folder() / path.name
+    training_sets.change_labels(kind, path, target, items)
+    return target
+
+
+@cache
+def set_with_twins(kind: str, path: Path) -> tuple[Path, Mapping[str, str]]:
+    """(a copy of a data set in which some items come twice, {item: its twin})."""
+    target = temporary_folder() / path.name
+    return target, training_sets.add_twins(kind, path, target)
+
+
+@cache
+def damaged_set(fault: str, kind: str, path: Path) -> tuple[Path, str]:
+    """(a damaged copy of a data set, the name of the item or of the folder at fault)."""
+    target = temporary_folder() / f"damaged-{fault}"
+    return target, training_sets.damage(fault, kind, path, target)
 
 
 def temporary_folder() -> Path:

@@ -1,43 +1,33 @@
-"""The training config: what a JSON file may say, checked strictly and merged over the defaults of config.json.
+"""The training config: what a JSON file says, merged over the defaults of config.json, as a plan.
 
 Every refusal is a ConfigError that starts with the JSON path of the fault and says what was expected and found.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ConfigError
 from ..specs import ModelSpec, load_specs
+from .schema import PER_MODEL, check_config, nearest, refuse
 
 DEFAULTS_FILE = Path(__file__).resolve().parents[1] / "config.json"
-LOSSES = ("mse", "bce", "kl_div")
-DEVICES = ("auto", "cpu", "cuda", "mps")
-OPTIMIZERS = ("adam",)
-# Shorter ones would train the recurrent models on little more than their state after a reset.
-SHORTEST_SEQUENCE = 16
-
-Check = Callable[[object, str], None]
 
 
 @dataclass(frozen=True)
-class ModelPlan:
-    """How one model is trained; `dataset` is the config's entry, `dataset_path` its JSON path for messages."""
+class Schedule:
+    """How the learning rate changes: not at all, along a cosine to 0 in the last epoch, or by `factor`.
 
-    spec: ModelSpec
-    loss: str
-    optimizer: str
-    learning_rate: float
-    epochs: int
-    batch_size: int
-    sequence_length: int
-    dataset: dict
-    dataset_path: str
+    By `factor` either after each `every` epochs (step), or after `patience` epochs without a better validation loss
+    (plateau).
+    """
+
+    kind: str
+    factor: float
+    patience: int
+    every: int
 
 
 @dataclass(frozen=True)
@@ -50,135 +40,67 @@ class EarlyStopping:
 
 
 @dataclass(frozen=True)
+class Checkpointing:
+    """What is written while a model is trained: best weights, latest checkpoint, one each `every` epochs (0: none)."""
+
+    best: bool
+    latest: bool
+    every: int
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """How one model is trained; `dataset` is the config's entry, `dataset_path` its JSON path for messages.
+
+    With `carry_state` the sequences of a recording follow each other and the state goes on from one to the next;
+    without, sequences are shuffled and each starts from zero state.
+    """
+
+    spec: ModelSpec
+    loss: str
+    optimizer: str
+    learning_rate: float
+    weight_decay: float
+    clip_norm: float | None
+    epochs: int
+    batch_size: int
+    sequence_length: int
+    carry_state: bool
+    schedule: Schedule
+    precision: str
+    early_stopping: EarlyStopping
+    dataset: dict
+    dataset_path: str
+
+    @property
+    def stem(self) -> str:
+        """What the names of its files begin with."""
+        return self.spec.name.lower()
+
+
+@dataclass(frozen=True)
 class Plan:
     """A whole config, checked. `log_seconds` is the least time between two progress lines.
 
-    `config` is the JSON value with every default filled in. Each of the `parallel_models` that are trained at once has
-    `threads` threads; only the latter can change a result.
+    `config` is the JSON value with every default filled in, without `resume`, which changes no result. Each of the
+    `parallel_models` that are trained at once has `threads` threads and `workers` processes that fetch its batches;
+    of these only `threads` can change a result. `resamples` is that of the bootstrap.
     """
 
     config: dict
     models: tuple[ModelPlan, ...]
     validation_fraction: float
-    early_stopping: EarlyStopping
-    checkpoint_best: bool
+    checkpointing: Checkpointing
     log_seconds: float
     export: bool
+    evaluation: bool
+    resamples: int
     threads: int
+    workers: int
     parallel_models: int
     device: str
+    resume: bool
     seed: int
-
-
-def _fail(path: str, expected: str, found: object) -> None:
-    raise ConfigError(f"{path}: expected {expected}, found {found!r}")
-
-
-def _whole(least: int, reason: str = "") -> Check:
-    def check(value: object, path: str) -> None:
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            _fail(path, f"a whole number of at least {least}{reason}", value)
-
-    return check
-
-
-def _number(low: float, high: float = math.inf, *, low_allowed: bool = False) -> Check:
-    span = f"from {low}" if low_allowed else f"above {low}"
-    span += f" and below {high}" if high < math.inf else ""
-
-    def check(value: object, path: str) -> None:
-        plain = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not plain or not (low < value < high or (low_allowed and value == low)):
-            _fail(path, f"a number {span}", value)
-
-    return check
-
-
-def _one_of(known: Iterable[str]) -> Check:
-    known = tuple(known)
-
-    def check(value: object, path: str) -> None:
-        if value not in known:
-            _fail(path, f"one of {', '.join(known)}{_nearest(value, known)}", value)
-
-    return check
-
-
-def _flag(value: object, path: str) -> None:
-    if not isinstance(value, bool):
-        _fail(path, "true or false", value)
-
-
-def _text(value: object, path: str) -> None:
-    if not isinstance(value, str) or not value:
-        _fail(path, "a text", value)
-
-
-def _dataset(value: object, path: str) -> None:
-    if not isinstance(value, Mapping):
-        _fail(path, 'an object with "kind" and "path"', value)
-
-
-# What a model may set for itself, in place of training's value.
-_PER_MODEL = {
-    "optimizer": _one_of(OPTIMIZERS),
-    "learning_rate": _number(0, 1),
-    "epochs": _whole(1),
-    "batch_size": _whole(1),
-    "sequence_length": _whole(SHORTEST_SEQUENCE, " frames, so that recurrent weights learn"),
-}
-_MODEL = {
-    **_PER_MODEL,
-    "input_size": _whole(1),
-    "output_size": _whole(1),
-    "loss": _one_of(LOSSES),
-    "dataset": _text,
-}
-_SCHEMA = {
-    "training": {
-        **_PER_MODEL,
-        "validation_fraction": _number(0, 1),
-        "threads": _whole(1),
-        "parallel_models": _whole(1),
-        "early_stopping": {"enabled": _flag, "patience": _whole(1), "min_delta": _number(0, low_allowed=True)},
-        "checkpointing": {"best": _flag},
-        "logging": {"seconds": _number(0, low_allowed=True)},
-    },
-    "models": dict.fromkeys(load_specs().models, _MODEL),
-    "datasets": _dataset,
-    "export": {"enabled": _flag},
-    "device": _one_of(DEVICES),
-    "seed": _whole(0),
-}
-
-
-def _nearest(name: object, known: Iterable[str]) -> str:
-    known = list(known)
-    folded = {candidate.lower(): candidate for candidate in known}
-    near = difflib.get_close_matches(str(name).lower(), folded, n=1, cutoff=0.5)
-    return f" (did you mean {folded[near[0]]!r}?)" if near else ""
-
-
-def _check(value: object, schema: dict | Check, path: str) -> None:
-    if not isinstance(schema, dict):
-        schema(value, path)
-        return
-    if not isinstance(value, Mapping):
-        _fail(path, "an object", value)
-    for key, entry in value.items():
-        if key not in schema:
-            near = _nearest(key, schema) or f"; known are {', '.join(schema)}"
-            raise ConfigError(f"{path}.{key}: unknown key{near}")
-        if path == "$" and key == "datasets":
-            _check(entry, dict.fromkeys(entry, _dataset) if isinstance(entry, Mapping) else {}, f"{path}.{key}")
-        else:
-            _check(entry, schema[key], f"{path}.{key}")
-
-
-def _merged(default: object, given: object) -> object:
-    if not isinstance(default, Mapping) or not isinstance(given, Mapping):
-        return given
-    return {**default, **{key: _merged(default.get(key), entry) for key, entry in given.items()}}
 
 
 def default_config() -> dict:
@@ -191,47 +113,59 @@ def plan(config: Mapping[str, object]) -> Plan:
 
     The models named under "models" are trained, all five if there is no such key. Raises ConfigError.
     """
-    _check(config, _SCHEMA, "$")
+    check_config(config)
     defaults = default_config()
     merged = _merged(defaults, config)
     if "models" in config:
         merged["models"] = {name: _merged(defaults["models"][name], entry) for name, entry in config["models"].items()}
     if not merged["models"]:
-        _fail("$.models", f"at least one of {', '.join(load_specs().models)}", {})
+        refuse("$.models", f"at least one of {', '.join(load_specs().models)}", {})
+    resume = merged.pop("resume")
     training = merged["training"]
     return Plan(
         config=merged,
         models=tuple(_model_plan(name, merged) for name in load_specs().models if name in merged["models"]),
         validation_fraction=training["validation_fraction"],
-        early_stopping=EarlyStopping(**training["early_stopping"]),
-        checkpoint_best=training["checkpointing"]["best"],
+        checkpointing=Checkpointing(**training["checkpointing"]),
         log_seconds=training["logging"]["seconds"],
         export=merged["export"]["enabled"],
+        evaluation=merged["evaluation"]["enabled"],
+        resamples=merged["evaluation"]["resamples"],
         threads=training["threads"],
+        workers=training["workers"],
         parallel_models=training["parallel_models"],
         device=merged["device"],
+        resume=resume,
         seed=merged["seed"],
     )
 
 
+def _merged(default: object, given: object) -> object:
+    if not isinstance(default, Mapping) or not isinstance(given, Mapping):
+        return given
+    return {**default, **{key: _merged(default.get(key), entry) for key, entry in given.items()}}
+
+
 def _model_plan(name: str, config: dict) -> ModelPlan:
     spec, path = load_specs().models[name], f"$.models.{name}"
-    entry, datasets = config["models"][name], config["datasets"]
+    entry, datasets, training = config["models"][name], config["datasets"], config["training"]
     for key in ("input_size", "output_size"):
         if entry[key] != getattr(spec, key):
-            _fail(f"{path}.{key}", f"{getattr(spec, key)}, the size of {name}", entry[key])
+            refuse(f"{path}.{key}", f"{getattr(spec, key)}, the size of {name}", entry[key])
     if entry["loss"] == "bce" and spec.output_range != (0, 1):
-        _fail(f"{path}.loss", f"a loss for outputs in {list(spec.output_range)}: mse", "bce")
+        refuse(f"{path}.loss", f"a loss for outputs in {list(spec.output_range)}: mse", "bce")
     if entry["loss"] == "kl_div" and spec.layers[-1].activation != "softmax":
-        _fail(f"{path}.loss", f"a loss for {spec.layers[-1].activation} outputs, which are no distribution", "kl_div")
+        refuse(f"{path}.loss", f"a loss for {spec.layers[-1].activation} outputs, which are no distribution", "kl_div")
     if entry["dataset"] not in datasets:
-        near = _nearest(entry["dataset"], datasets)
-        _fail(f"{path}.dataset", f"one of $.datasets: {', '.join(datasets)}{near}", entry["dataset"])
-    values = {key: entry.get(key, config["training"][key]) for key in _PER_MODEL}
+        near = nearest(entry["dataset"], datasets)
+        refuse(f"{path}.dataset", f"one of $.datasets: {', '.join(datasets)}{near}", entry["dataset"])
     return ModelPlan(
         spec=spec,
         loss=entry["loss"],
+        schedule=Schedule(**training["schedule"]),
+        precision=training["precision"],
+        early_stopping=EarlyStopping(**training["early_stopping"]),
         dataset=dict(datasets[entry["dataset"]]),
         dataset_path=f"$.datasets.{entry['dataset']}",
-        **values,
+        **{key: entry.get(key, training[key]) for key in PER_MODEL},
     )

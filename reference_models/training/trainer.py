@@ -1,4 +1,4 @@
-"""The reference trainer: a config in, weights, held-out items, RTNeural JSON and metrics out."""
+"""The reference trainer: a config in, weights, held-out items, RTNeural JSON, model cards and metrics out."""
 
 from __future__ import annotations
 
@@ -7,29 +7,24 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 import orjson
 import torch
-from safetensors.torch import save
-from torch import nn
 
 from ... import __version__
 from ..atomic import write_atomic
-from ..data import Items, Splits, load_dataset
-from ..errors import ConfigError, DataError
-from ..export import render
-from ..models import StreamingSequential, build_from_spec
-from . import config as settings
-from .loop import Diverged, Epoch, Sequences, fit
-from .losses import check_targets, constant_loss
+from ..errors import ConfigError
+from . import card, config as settings, history, provenance
+from .distributed import local_device, processes
+from .loop import Epoch
+from .optimization import PRECISIONS
+from .run import Run, described, load
 
 Progress = Callable[[Mapping[str, object]], None]
 
@@ -43,7 +38,7 @@ class ReferenceTrainer:
         "role": "trainer",
         "numeric_class": "f32",
         "layer_types": ["dense", "lstm"],
-        "features": ["deterministic", "early_stopping", "best_weights"],
+        "features": ["deterministic", "early_stopping", "best_weights", "resume", "workers"],
     }
 
     def train(
@@ -65,64 +60,49 @@ def train(
 
     `config` is the JSON value, which needs to say only what differs from reference_models/config.json; relative paths
     of data sets start at the working folder, and `bundled:NAME` is a data set that comes with the package.
-    `out_dir` gets, for each model in lower case, `<name>.json` (RTNeural JSON, unless export is off),
-    `<name>.safetensors` (torch state dict), both of the weights with the lowest validation loss,
-    `<name>.validation.safetensors` (the held-out `inputs [N, T, in]` and `targets [N, T, out]`), and `metrics.json`.
-    `progress` gets {"model", "epoch", "loss", "validation_loss"} after each epoch, one call at a time but from several
-    threads; without it, lines go to stderr. One config gives the same weights on one machine, build of torch and
-    number of threads. Raises ConfigError and DataError, before anything is written, if the config, a data set's path
-    or its content is wrong, and ConfigError if the training diverges.
+    `out_dir` gets, for each model in lower case, `<name>.json` (RTNeural JSON) and its `<name>.card.md`, unless export
+    is off, `<name>.safetensors` (torch state dict), both of the weights with the lowest validation loss,
+    `<name>.validation.safetensors` (the held-out `inputs [N, T, in]` and `targets [N, T, out]`), checkpoints, and for
+    all together `history.csv`, `history.svg` and `metrics.json`.
+    `progress` gets {"model", "epoch", "loss", "validation_loss", "learning_rate"} after each epoch, one call at a time
+    but from several threads; without it, lines go to stderr. One config gives the same weights on one machine, build
+    of torch and number of threads, also when it was interrupted and resumed. Raises ConfigError and DataError, before
+    anything is written, if the config, a data set's path or its content is wrong or a checkpoint doesn't fit, and
+    ConfigError if the training diverges. In processes that torchrun started, only the first one writes and reports.
     """
     plan = settings.plan(config)
-    device = _device(plan.device)
-    data = {model.spec.name: _load(model, plan) for model in plan.models}
+    device = local_device(_device(plan))
+    data = [load(model, plan) for model in plan.models]
     folder = Path(out_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    runs = [_prepare(model, plan, data[model.spec.name], device) for model in plan.models]
-    with _reproducible(plan.threads, device):
-        _fit_all(runs, plan, folder, progress or _stderr_lines(plan.log_seconds))
-        models = {run.model.spec.name: _write(run, plan, folder) for run in runs}
-    metrics = {
-        "models": models,
-        "seed": plan.seed,
-        "device": str(device),
-        "torch": torch.__version__,
-        "config_sha256": hashlib.sha256(orjson.dumps(plan.config, option=orjson.OPT_SORT_KEYS)).hexdigest(),
-    }
-    write_atomic(folder / "metrics.json", orjson.dumps(metrics, option=orjson.OPT_INDENT_2) + b"\n")
-    return metrics
+    with _reproducible(plan.threads, device), processes(device) as together:
+        pairs = zip(plan.models, data, strict=True)
+        runs = [Run(model, plan, splits, folder, device, together) for model, splits in pairs]
+        if together.is_first:
+            folder.mkdir(parents=True, exist_ok=True)
+            for run in runs:
+                run.clear()
+        # Processes have to meet over one model at a time.
+        at_once = plan.parallel_models if together.count == 1 else 1
+        _train_all(runs, at_once, progress or _stderr_lines(plan.log_seconds))
+        metrics = _write(runs, plan, folder, device, together.count) if together.is_first else {}
+        return together.from_first(metrics)
 
 
-def _device(name: str) -> torch.device:
+def _device(plan: settings.Plan) -> torch.device:
+    name = plan.device
     usable = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         name = next(candidate for candidate in ("cuda", "mps", "cpu") if usable[candidate])
     if not usable[name]:
         found = ", ".join(candidate for candidate, there in usable.items() if there)
         raise ConfigError(f"$.device: expected one of auto, {found}, which torch finds on this machine, found {name!r}")
-    return torch.device(name)
-
-
-def _load(model: settings.ModelPlan, plan: settings.Plan) -> Splits:
-    try:
-        splits = load_dataset(
-            model.dataset,
-            model.spec.name,
-            seed=plan.seed,
-            validation_fraction=plan.validation_fraction,
-            sequence_length=model.sequence_length,
+    precision = plan.models[0].precision
+    if precision not in PRECISIONS[name]:
+        known = ", ".join(PRECISIONS[name])
+        raise ConfigError(
+            f"$.training.precision: expected one of {known}, as the device is {name}, found {precision!r}"
         )
-    except ConfigError as error:
-        raise ConfigError(f"{model.dataset_path}: {error}") from None
-    if set(splits.training.content_hashes) & set(splits.validation.content_hashes):
-        raise DataError(f"{model.dataset_path}: the same recording is on both sides of the split")
-    for side in (splits.training, splits.validation):
-        if not np.isfinite(side.inputs).all():
-            raise DataError(
-                f"{model.dataset_path}: expected finite inputs for {model.spec.name}, found NaN or infinity"
-            )
-        check_targets(model.loss, model.spec, torch.from_numpy(side.targets))
-    return splits
+    return torch.device(name)
 
 
 @contextmanager
@@ -141,36 +121,7 @@ def _reproducible(threads: int, device: torch.device) -> Iterator[None]:
         torch.use_deterministic_algorithms(before[1])
 
 
-def _model_seed(seed: int, name: str) -> int:
-    """One seed per model, so that training it alone gives what training all gives."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:7], "big")
-
-
-@dataclass
-class _Run:
-    """One model on its way: the module, its data, and its history once it is trained."""
-
-    model: settings.ModelPlan
-    splits: Splits
-    module: StreamingSequential
-    device: torch.device
-    seed: int
-    history: list[Epoch] = field(default_factory=list)
-
-    @property
-    def stem(self) -> str:
-        return self.model.spec.name.lower()
-
-
-def _prepare(model: settings.ModelPlan, plan: settings.Plan, splits: Splits, device: torch.device) -> _Run:
-    seed = _model_seed(plan.seed, model.spec.name)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        module = build_from_spec(model.spec)
-    return _Run(model, splits, module.to(device), device, seed)
-
-
-def _fit_all(runs: list[_Run], plan: settings.Plan, folder: Path, report: Progress) -> None:
+def _train_all(runs: Sequence[Run], at_once: int, report: Progress) -> None:
     """Trains the models, some at once: two threads with a model each do more than one model on two threads."""
     stop, turn = threading.Event(), threading.Lock()
 
@@ -178,10 +129,10 @@ def _fit_all(runs: list[_Run], plan: settings.Plan, folder: Path, report: Progre
         if stop.is_set():
             raise CancelledError
         with turn:
-            report({"model": name, **asdict(epoch)})
+            report({"model": name, **described(epoch)})
 
-    with ThreadPoolExecutor(plan.parallel_models) as pool:
-        waiting = [pool.submit(_fit, run, plan, folder, partial(on_epoch, run.model.spec.name)) for run in runs]
+    with ThreadPoolExecutor(at_once) as pool:
+        waiting = [pool.submit(run.train, partial(on_epoch, run.model.spec.name)) for run in runs]
         try:
             for done in as_completed(waiting):
                 done.result()
@@ -191,59 +142,33 @@ def _fit_all(runs: list[_Run], plan: settings.Plan, folder: Path, report: Progre
             raise
 
 
-def _fit(run: _Run, plan: settings.Plan, folder: Path, on_epoch: Callable[[Epoch], None]) -> None:
-    def on_best(best: nn.Module) -> None:
-        if plan.checkpoint_best:
-            write_atomic(folder / f"{run.stem}.safetensors", _weights(best))
-
-    try:
-        run.history = fit(
-            run.module,
-            run.model,
-            plan.early_stopping,
-            _sequences(run.splits.training, run.device),
-            _sequences(run.splits.validation, run.device),
-            seed=run.seed,
-            on_epoch=on_epoch,
-            on_best=on_best,
-        )
-    except Diverged as error:
-        raise ConfigError(
-            f"$.models.{run.model.spec.name}.learning_rate: expected one with which training converges, found that "
-            f"with {run.model.learning_rate} {error}; lower it"
-        ) from None
-
-
-def _write(run: _Run, plan: settings.Plan, folder: Path) -> dict[str, object]:
-    """Writes a trained model's files and returns its metrics."""
-    model, held_out = run.model, run.splits.validation
-    best = min(run.history, key=lambda epoch: epoch.validation_loss)
-    weights = _weights(run.module)
-    arrays = {"inputs": torch.from_numpy(held_out.inputs), "targets": torch.from_numpy(held_out.targets)}
-    write_atomic(folder / f"{run.stem}.safetensors", weights)
-    write_atomic(folder / f"{run.stem}.validation.safetensors", save(arrays))
-    if plan.export:
-        write_atomic(folder / f"{run.stem}.json", render(run.module))
-    return {
-        "loss": model.loss,
-        "best_epoch": best.epoch,
-        "epochs": len(run.history),
-        "training_loss": best.loss,
-        "validation_loss": best.validation_loss,
-        "constant_loss": constant_loss(model.loss, arrays["targets"]),
-        "items": {"training": list(run.splits.training.ids), "validation": list(held_out.ids)},
-        "left_out": [list(entry) for entry in run.splits.left_out],
-        "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        "history": [asdict(epoch) for epoch in run.history],
+def _write(
+    runs: Sequence[Run], plan: settings.Plan, folder: Path, device: torch.device, count: int
+) -> dict[str, object]:
+    """Writes what a run leaves, metrics.json last, and returns the metrics."""
+    models = {run.model.spec.name: run.write() for run in runs}
+    histories = {run.model.spec.name: run.history for run in runs}
+    constants = {name: found["constant_loss"] for name, found in models.items()}
+    metrics = {
+        "models": models,
+        "seed": plan.seed,
+        "device": str(device),
+        "processes": count,
+        "torch": str(torch.__version__),
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
+        "git": provenance.git(Path.cwd()),
+        "config": plan.config,
+        "config_sha256": hashlib.sha256(orjson.dumps(plan.config, option=orjson.OPT_SORT_KEYS)).hexdigest(),
     }
-
-
-def _sequences(items: Items, device: torch.device) -> Sequences:
-    return Sequences(torch.from_numpy(items.inputs).to(device), torch.from_numpy(items.targets).to(device))
-
-
-def _weights(module: nn.Module) -> bytes:
-    return save({key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()})
+    text = orjson.dumps(metrics, option=orjson.OPT_INDENT_2)
+    metrics = orjson.loads(text)  # what is returned is what is written: JSON has null where a measure has no number
+    for run in runs if plan.export else ():
+        write_atomic(folder / f"{run.model.stem}.card.md", card.render(metrics, run.model.spec.name).encode())
+    write_atomic(folder / "history.csv", history.table(histories).encode())
+    write_atomic(folder / "history.svg", history.plot(histories, constants).encode())
+    write_atomic(folder / "metrics.json", text + b"\n")
+    return metrics
 
 
 def _stderr_lines(seconds: float) -> Progress:

@@ -22,7 +22,7 @@ def test_the_defaults_are_the_documented_ones():
         assert (model.optimizer, model.learning_rate, model.batch_size, model.epochs) == ("adam", 1e-3, 64, 50)
         assert model.sequence_length >= 16 and model.loss == model.spec.loss
     assert made.validation_fraction == 0.2
-    assert (made.early_stopping.patience, made.early_stopping.min_delta) == (10, 1e-3)
+    assert (made.models[0].early_stopping.patience, made.models[0].early_stopping.min_delta) == (10, 1e-3)
     assert plan(default_config()) == made
 
 
@@ -38,7 +38,7 @@ def test_a_config_says_only_what_differs():
     )
     (model,) = made.models
     assert (model.spec.name, model.epochs, model.batch_size, model.learning_rate) == ("GroovePredictor", 2, 8, 1e-3)
-    assert (made.early_stopping.patience, made.early_stopping.min_delta, made.seed) == (3, 1e-3, 9)
+    assert (model.early_stopping.patience, model.early_stopping.min_delta, made.seed) == (3, 1e-3, 9)
     assert model.dataset == {**default_config()["datasets"]["grooves"], "path": "/data/groove"}
 
 
@@ -60,6 +60,15 @@ def test_a_config_says_only_what_differs():
         ({"training": {"learning_rate": float("nan")}}, ["$.training.learning_rate", "found nan"]),
         ({"training": {"learning_rate": "0.1"}}, ["$.training.learning_rate", "found '0.1'"]),
         ({"training": {"validation_fraction": 1}}, ["$.training.validation_fraction", "below 1"]),
+        ({"training": {"optimizer": "sgd"}}, ["$.training.optimizer", "adam, adamw", "'sgd'"]),
+        ({"training": {"clip_norm": 0}}, ["$.training.clip_norm", "above 0, or null for none", "found 0"]),
+        ({"training": {"schedule": "cosine"}}, ["$.training.schedule", "an object", "'cosine'"]),
+        ({"training": {"schedule": {"kind": "cos"}}}, ["$.training.schedule.kind", "did you mean 'cosine'?"]),
+        ({"training": {"workers": -1}}, ["$.training.workers", "at least 0"]),
+        ({"training": {"precision": "bf32"}}, ["$.training.precision", "float32, bf16, fp16"]),
+        ({"training": {"carry_state": "yes"}}, ["$.training.carry_state", "true or false"]),
+        ({"resume": "yes"}, ["$.resume", "true or false"]),
+        ({"evaluation": {"resamples": 10}}, ["$.evaluation.resamples", "at least 100"]),
         ({"training": {"optimizer": "Adam"}}, ["$.training.optimizer", "did you mean 'adam'?"]),
         ({"training": {"checkpointing": {"best": 1}}}, ["$.training.checkpointing.best", "true or false"]),
         ({"models": {"GroovePredictor": {"loss": "mae"}}}, ["$.models.GroovePredictor.loss", "mse, bce, kl_div"]),

@@ -10,81 +10,31 @@ import torch
 from safetensors.numpy import load_file
 from torch.nn import functional
 
-from rtconform.reference_models.data import Items, Splits
 from rtconform.reference_models.errors import ConfigError, DataError
 from rtconform.reference_models.models import build
 from rtconform.reference_models.numpy_runtime import read_model
-from rtconform.reference_models.specs import load_specs
-from rtconform.reference_models.training import trainer as module_under_test
-from rtconform.reference_models.training.config import EarlyStopping, plan
-from rtconform.reference_models.training.loop import Sequences, evaluate, fit
+from rtconform.reference_models.training import checkpoint, run, trainer
+from rtconform.reference_models.training.batches import Sequences
+from rtconform.reference_models.training.config import plan
+from rtconform.reference_models.training.loop import Training, evaluate
 from rtconform.reference_models.training.losses import check_targets, constant_loss, loss_value
 from rtconform.reference_models.training.trainer import reference_trainer, train
 
-SPECS = load_specs().models
+from .training_scene import CPU, SPECS, fake_data, groove, one_thread, sequences, silent
+
+__all__ = ["fake_data", "one_thread"]
 
 
-def items(name, count, *, first=0, shuffled=False):
-    """Recordings of one sequence each: a hidden level heard through noise, which the targets ask for at each frame.
-
-    One frame tells a little about the level and all frames so far tell more. `shuffled` exchanges the targets.
-    """
-    spec, generator = SPECS[name], np.random.default_rng(first + 1)
-    level = generator.uniform(-1, 1, (count, 1, 1))
-    heard = level + generator.normal(0, 0.5, (count, 16, 1))
-    inputs = (heard * np.resize([0.5, -0.5, 0.25], spec.input_size)).astype(np.float32)
-    shown = np.broadcast_to(level[generator.permutation(count)] if shuffled else level, heard.shape)
-    if spec.loss == "kl_div":
-        targets = np.eye(spec.output_size)[(shown[..., 0] > 0).astype(int)]
-    else:
-        targets = np.repeat(0.9 * shown if spec.output_range[0] else 0.5 + 0.4 * shown, spec.output_size, axis=2)
-    ids = tuple(f"{name}-{first + i}" for i in range(count))
-    hashes = tuple(hashlib.sha256(array.tobytes()).hexdigest() for array in inputs)
-    return Items(ids, inputs, targets.astype(np.float32), np.arange(count), hashes)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Small models on several threads spend their time waiting, above all on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
-def fake_data(monkeypatch):
-    """Replaces the data sets by small synthetic ones; the returned mapping changes them."""
-    options = {"shuffled": False, "leak": False, "broken": False}
-
-    def load(config, name, *, seed, validation_fraction, sequence_length):
-        training = items(name, 64, shuffled=options["shuffled"])
-        if options["broken"]:
-            training.inputs[3, 4, 5] = np.nan
-        return Splits(
-            training, training if options["leak"] else items(name, 16, first=1000, shuffled=options["shuffled"])
-        )
-
-    monkeypatch.setattr(module_under_test, "load_dataset", load)
-    return options
-
-
-def groove(**training):
-    """A quick config for GroovePredictor."""
-    return {"models": {"GroovePredictor": {}}, "training": {"epochs": 4, "batch_size": 16, **training}}
-
-
-def sequences(name, count, first=0):
-    """Synthetic sequences as tensors."""
-    made = items(name, count, first=first)
-    return Sequences(torch.from_numpy(made.inputs), torch.from_numpy(made.targets))
+def loss_of(module, held_out, loss="mse"):
+    """The loss of a module, each sequence from zero state."""
+    return evaluate(module, loss, held_out, CPU, carry_state=False)
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_every_model_learns_and_writes_its_files(fake_data, name, tmp_path):
     """The validation loss is that of the exported file over the stored held-out arrays, and below the best constant."""
     config = {"models": {name: {}}, "training": {"epochs": 12, "batch_size": 8}}
-    metrics = train(config, tmp_path, lambda state: None)
+    metrics = train(config, tmp_path, silent)
     found, spec = metrics["models"][name], SPECS[name]
     assert found["validation_loss"] < 0.9 * found["constant_loss"]
     assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
@@ -105,7 +55,7 @@ def test_every_model_learns_and_writes_its_files(fake_data, name, tmp_path):
 
 def test_best_epoch_is_the_one_that_is_kept(fake_data, tmp_path):
     """History, best epoch and validation loss belong together; the kept weights give that loss again."""
-    found = train(groove(epochs=6), tmp_path, lambda state: None)["models"]["GroovePredictor"]
+    found = train(groove(epochs=6), tmp_path, silent)["models"]["GroovePredictor"]
     losses = [epoch["validation_loss"] for epoch in found["history"]]
     assert found["epochs"] == len(losses) == 6
     assert found["validation_loss"] == min(losses) == losses[found["best_epoch"] - 1]
@@ -115,18 +65,19 @@ def test_weights_of_the_best_epoch_are_restored():
     """After training on data that leads astray, the module holds the first epoch's weights, not the last one's."""
     module = build("GroovePredictor")
     right = sequences("GroovePredictor", 16)
-    wrong = Sequences(right.inputs, -right.targets)
-    (model_plan,) = plan(groove(epochs=6)).models
+    wrong = Sequences(right.inputs, -right.targets, right.item_of)
+    (model_plan,) = plan(groove(epochs=6, early_stopping={"patience": 3, "min_delta": 0})).models
+    training = Training(module, model_plan, wrong, right, seed=1, device=CPU)
     kept = []
-    stopping = EarlyStopping(enabled=True, patience=3, min_delta=0.0)
-    options = {"seed": 1, "on_epoch": lambda epoch: None}
-    history = fit(
-        module, model_plan, stopping, wrong, right, **options,
-        on_best=lambda best: kept.append({key: value.clone() for key, value in best.state_dict().items()}),
-    )  # fmt: skip
-    losses = [epoch.validation_loss for epoch in history]
+
+    def keep(training):
+        if training.is_best:
+            kept.append({key: value.clone() for key, value in module.state_dict().items()})
+
+    training.run(keep)
+    losses = [epoch.validation_loss for epoch in training.history]
     assert losses[-1] > losses[0] == min(losses) and len(losses) == 4
-    assert evaluate(module, "mse", right) == pytest.approx(losses[0], rel=1e-6)
+    assert loss_of(module, right) == pytest.approx(losses[0], rel=1e-6)
     assert all(torch.equal(value, kept[-1][key]) for key, value in module.state_dict().items())
     assert not module.training
 
@@ -134,16 +85,16 @@ def test_weights_of_the_best_epoch_are_restored():
 def test_patience_counts_improvements_larger_than_min_delta(fake_data, tmp_path):
     """If no improvement is large enough, training ends after 1 + patience epochs; switched off, it runs to the end."""
     stopping = {"patience": 2, "min_delta": 0.99}
-    stopped = train(groove(epochs=9, early_stopping=stopping), tmp_path, lambda state: None)
+    stopped = train(groove(epochs=9, early_stopping=stopping), tmp_path, silent)
     assert stopped["models"]["GroovePredictor"]["epochs"] == 3
-    whole = train(groove(epochs=9, early_stopping={**stopping, "enabled": False}), tmp_path, lambda state: None)
+    whole = train(groove(epochs=9, early_stopping={**stopping, "enabled": False}), tmp_path, silent)
     assert whole["models"]["GroovePredictor"]["epochs"] == 9
 
 
 def test_shuffled_labels_teach_nothing(fake_data, tmp_path):
     """With targets that belong to other inputs, the same run doesn't beat the best constant by much."""
     fake_data["shuffled"] = True
-    found = train(groove(epochs=12), tmp_path, lambda state: None)["models"]["GroovePredictor"]
+    found = train(groove(epochs=12), tmp_path, silent)["models"]["GroovePredictor"]
     assert found["validation_loss"] > 0.95 * found["constant_loss"]
 
 
@@ -153,7 +104,7 @@ def test_recurrent_weights_learn(fake_data, name, tmp_path):
 
     def weights(epochs):
         config = {"models": {name: {}}, "training": {"epochs": epochs, "batch_size": 8, "learning_rate": 1e-3}}
-        train(config, tmp_path, lambda state: None)
+        train(config, tmp_path, silent)
         return load_file(tmp_path / f"{name.lower()}.safetensors")
 
     early, late = weights(1), weights(8)
@@ -165,14 +116,14 @@ def test_recurrent_weights_learn(fake_data, name, tmp_path):
     with torch.no_grad():
         frames = [module(held_out.inputs[:, t : t + 1])[0] for t in range(16)]
     cleared = float(loss_value(SPECS[name].loss, torch.cat(frames, dim=1), held_out.targets))
-    assert cleared > 1.05 * evaluate(module, SPECS[name].loss, held_out)
+    assert cleared > 1.05 * loss_of(module, held_out, SPECS[name].loss)
 
 
 def test_one_seed_gives_one_result(fake_data, tmp_path):
     """The same config gives the same bytes, alone or beside other models; another seed or rate gives others."""
 
     def weights(folder, **config):
-        metrics = train({**groove(), **config}, tmp_path / folder, lambda state: None)
+        metrics = train({**groove(), **config}, tmp_path / folder, silent)
         return metrics["models"]["GroovePredictor"]["weights_sha256"]
 
     torch.manual_seed(1)
@@ -191,7 +142,7 @@ def test_the_callers_torch_is_left_alone(fake_data, tmp_path):
     """Random state, thread count and the deterministic switch are as they were."""
     torch.manual_seed(4)
     before = torch.get_rng_state(), torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    train(groove(epochs=1, threads=1 + before[1]), tmp_path, lambda state: None)
+    train(groove(epochs=1, threads=1 + before[1]), tmp_path, silent)
     assert torch.equal(torch.get_rng_state(), before[0])
     assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before[1:]
 
@@ -203,7 +154,7 @@ def test_progress_is_reported(fake_data, tmp_path, capfd):
     assert capfd.readouterr().err == ""
     for name in ("GroovePredictor", "DynamicsEngine"):
         assert [state["epoch"] for state in seen if state["model"] == name] == [1, 2, 3, 4]
-    assert {"model", "epoch", "loss", "validation_loss"} == set(seen[0])
+    assert {"model", "epoch", "loss", "validation_loss", "learning_rate"} == set(seen[0])
     reference_trainer().train(groove(logging={"seconds": 3600}), tmp_path)
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("GroovePredictor: epoch 1, loss ")
@@ -228,7 +179,7 @@ def test_seed_decides_the_initial_weights(fake_data, tmp_path):
     """After one step on one batch, two seeds differ by more than the order of a sum could explain."""
 
     def weights(seed):
-        train({**groove(epochs=1, batch_size=64), "seed": seed}, tmp_path, lambda state: None)
+        train({**groove(epochs=1, batch_size=64), "seed": seed}, tmp_path, silent)
         return load_file(tmp_path / "groovepredictor.safetensors")["0.weight"]
 
     assert np.abs(weights(0) - weights(1)).max() > 0.05
@@ -237,15 +188,19 @@ def test_seed_decides_the_initial_weights(fake_data, tmp_path):
 def test_export_and_checkpoints_can_be_switched_off(fake_data, tmp_path, monkeypatch):
     """Without export no JSON is written; without checkpoints the weights are written once, at the end."""
     written = []
-    write = module_under_test.write_atomic
-    monkeypatch.setattr(
-        module_under_test, "write_atomic", lambda path, data: (written.append(path.name), write(path, data))
-    )
-    train({**groove(checkpointing={"best": False}), "export": {"enabled": False}}, tmp_path, lambda state: None)
-    assert written == ["groovepredictor.safetensors", "groovepredictor.validation.safetensors", "metrics.json"]
+    write = run.write_atomic
+    for module in (run, trainer, checkpoint):
+        monkeypatch.setattr(module, "write_atomic", lambda path, data: (written.append(path.name), write(path, data)))
+    quiet = {**groove(checkpointing={"best": False, "latest": False}), "export": {"enabled": False}}
+    train(quiet, tmp_path, silent)
+    assert written == [
+        *("groovepredictor.safetensors", "groovepredictor.validation.safetensors"),
+        *("history.csv", "history.svg", "metrics.json"),
+    ]
     written.clear()
-    train(groove(), tmp_path, lambda state: None)
-    assert written.count("groovepredictor.safetensors") > 1 and "groovepredictor.json" in written
+    train(groove(), tmp_path, silent)
+    assert written.count("groovepredictor.safetensors") > 1 and written.count("groovepredictor.checkpoint.pt") == 4
+    assert {"groovepredictor.json", "groovepredictor.card.md"} <= set(written)
 
 
 def test_bad_configs_write_nothing(tmp_path):
@@ -274,9 +229,9 @@ def test_divergence_is_said(fake_data, tmp_path, monkeypatch):
         made = plan(config)
         return replace(made, models=tuple(replace(model, learning_rate=1e37) for model in made.models))
 
-    monkeypatch.setattr(module_under_test.settings, "plan", wild)
+    monkeypatch.setattr(trainer.settings, "plan", wild)
     with pytest.raises(ConfigError, match=r"^\$\.models\.DynamicsEngine\.learning_rate: .*1e\+37 .*lower it"):
-        train({"models": {"DynamicsEngine": {}}, "training": {"epochs": 4}}, tmp_path, lambda state: None)
+        train({"models": {"DynamicsEngine": {}}, "training": {"epochs": 4}}, tmp_path, silent)
 
 
 def test_inputs_that_are_not_finite_are_refused(fake_data, tmp_path):

@@ -1,0 +1,104 @@
+"""What a configuration says is done, and nothing else decides the result."""
+
+import pytest
+
+from rtconform.harness.judging import Inconclusive, check, check_refused
+from rtconform.harness.measure import training
+from rtconform.harness.measure.losses import same_loss
+from rtconform.harness.measure.training import QUICK_EPOCHS
+
+pytestmark = pytest.mark.shares("trainer")
+
+MODEL, DATASET = "the model", "the data set"
+"""Stand for their names in the paths of FAULTS."""
+
+FAULTS = {
+    "unknown-key": (("training", "learning_rat"), 0.001),
+    "unknown-section": (("trainnig",), {"epochs": 2}),
+    "impossible-value": (("training", "epochs"), -3),
+    "wrong-type": (("training", "epochs"), "many"),
+    "no-learning-rate": (("training", "learning_rate"), 0),
+    "no-batch": (("training", "batch_size"), 0),
+    "impossible-seed": (("seed",), -1),
+    "unknown-device": (("device",), "abacus"),
+    "unknown-model": (("models", "DynamicEngin"), {}),
+    "unknown-dataset": (("models", MODEL, "dataset"), "nowhere"),
+    "unknown-kind": (("datasets", DATASET, "kind"), "tape"),
+    "missing-path": (("datasets", DATASET, "path"), "no-such-folder"),
+}
+"""(where in the config, what stands there). The refusal names the key, or what a key that is right refers to."""
+
+CHANGES = {"learning-rate": {"learning_rate": 0.0003}, "epochs": {"epochs": 1}, "batch-size": {"batch_size": 17}}
+NEVER_AN_IMPROVEMENT = 0.99
+"""No epoch after the first takes that much of the loss away."""
+
+
+@pytest.mark.requirement("TRN-REPRODUCIBLE")
+def test_same_seed_gives_the_same_weights(trainer):
+    """Two runs with one seed, one with another."""
+    first = training.quick(trainer).digest
+    again = training.quick(trainer, "seeded again").digest
+    check(again == first, "the same configuration and seed gave other weights", expected=first, got=again)
+    other = training.quick(trainer, "other seed", other_seed=True).digest
+    check(other != first, "another seed gave the same weights")
+
+
+@pytest.mark.requirement("TRN-WORKERS")
+def test_the_number_of_data_workers_changes_no_weights(trainer):
+    """None, one and two."""
+    first, *others = (training.quick(trainer, f"{count} workers", workers=count) for count in (0, 1, 2))
+    for count, other in enumerate(others, 1):
+        what = f"{count} data workers give other weights than none"
+        check(other.digest == first.digest, what, expected=first.digest, got=other.digest)
+
+
+@pytest.mark.requirement("TRN-READS-CONFIG")
+@pytest.mark.parametrize("change", CHANGES)
+def test_configuration_is_read(trainer, change):
+    """Another learning rate, fewer epochs, smaller batches."""
+    changed = training.quick(trainer, f"other {change}", **CHANGES[change])
+    same = changed.digest == training.quick(trainer).digest
+    check(not same, "the change in the configuration changed nothing", change=CHANGES[change])
+
+
+@pytest.mark.requirement("TRN-EARLY-STOPPING")
+@pytest.mark.parametrize(("enabled", "expected"), [(True, 2), (False, QUICK_EPOCHS)], ids=["on", "off"])
+def test_early_stopping_is_as_the_configuration_says(trainer, enabled, expected):
+    """With a patience of one epoch, and an improvement that none can make, the second epoch is the last."""
+    stopping = {"enabled": enabled, "patience": 1, "min_delta": NEVER_AN_IMPROVEMENT}
+    history = training.quick(trainer, f"early stopping {enabled}", early_stopping=stopping).history
+    what = f"with early stopping {'on' if enabled else 'off'} the training had {len(history)} epochs"
+    check(len(history) == expected, what, expected=expected, early_stopping=stopping)
+
+
+@pytest.mark.requirement("TRN-BEST-WEIGHTS")
+def test_the_weights_of_the_best_epoch_are_kept(trainer):
+    """A training at a high learning rate, which ends with an epoch that isn't its best."""
+    found = training.bumpy(trainer)
+    if found is None:
+        raise Inconclusive("the last epoch was the best at every learning rate that was tried")
+    _, run = found
+    losses, measured = run.validation_losses, run.losses["model"]
+    epoch = min(range(len(losses)), key=lambda index: abs(losses[index] - measured)) + 1
+    facts = {"losses": losses, "reported": run.reported_loss, "measured": measured}
+    found = f"the exported weights are not those of the best epoch; their loss is nearest to that of epoch {epoch}"
+    check(same_loss(measured, min(losses)), found, **facts)
+    check(same_loss(run.reported_loss, min(losses)), "the reported loss is not that of the best epoch", **facts)
+
+
+@pytest.mark.requirement("TRN-REFUSE-CONFIG")
+@pytest.mark.parametrize("fault", FAULTS)
+def test_bad_configuration_is_refused_by_name(trainer, fault, earlier):
+    """The refusal names what is wrong, and an earlier result stays."""
+    values = training.quick_config(trainer)
+    path, wrong = FAULTS[fault]
+    stands_for = {MODEL: training.quick_name(trainer), DATASET: training.only_set(values)[0]}
+    *sections, key = (stands_for.get(part, part) for part in path)
+    section = values
+    for name in sections:
+        section = section.setdefault(name, {})
+    section[key] = wrong
+    refusal = check_refused(f"a config with {fault} was accepted", trainer.train, values, earlier.folder)
+    name = wrong if key in ("path", "kind", "dataset") else key
+    check(name in refusal.message, f"the refusal doesn't name {name!r}", message=refusal.message)
+    check(earlier.is_untouched, "the result of an earlier run has changed", files=sorted(earlier.content()))
