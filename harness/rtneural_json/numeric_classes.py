@@ -26,7 +26,7 @@ class NumericClass:
 
     @property
     def input_step(self) -> float:
-        """The step in which a kernel's inputs may be rounded, relative to the largest of them at a frame; 0 for none."""
+        """The step to which a kernel's inputs may be rounded, relative to the largest at a frame; 0 for none."""
         return _INPUT_STEPS[self.inputs]
 
     def transform(self, model: Model) -> Model:

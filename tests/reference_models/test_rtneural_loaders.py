@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import itertools
 import json
-import os
 import platform
 import re
 import subprocess
@@ -20,6 +19,7 @@ from rtconform.reference_models import loaders
 from rtconform.reference_models.errors import NotAvailable
 
 from .c_loader import PARSE, READ, VALIDATE, BuildInfo, Table, open_table
+
 
 @pytest.fixture(
     scope="module",
