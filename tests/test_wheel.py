@@ -67,7 +67,7 @@ def test_the_environment_has_no_torch(installed):
     assert done.stdout.strip() == "[]"
 
 
-def test_of_the_plugin_core_the_wheel_has_the_module_and_the_pipeline(wheel):
+def test_of_the_native_reference_models_the_wheel_has_what_is_loaded(wheel):
     """Beside the sources, and no static library or header to link; everything lies in the one package."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
@@ -76,6 +76,7 @@ def test_of_the_plugin_core_the_wheel_has_the_module_and_the_pipeline(wheel):
     built = [name for name in names if Path(name).suffix in {".so", ".pyd", ".a", ".lib", ".dylib"}]
     assert {name.split(".")[0] for name in built if not name.startswith("rtconform/harness/")} == {
         "rtconform/reference_models/_plugin_core",
+        "rtconform/reference_models/librtconform_compact",
         "rtconform/reference_models/librtconform_plugin_pipeline",
     }
 

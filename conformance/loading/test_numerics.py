@@ -42,7 +42,7 @@ def judge(loader, rtc_config, measure):
             evidence["would_pass_as"] = passing or "no numeric class"
         check_outputs(judgement, what, **evidence)
         if budget.chaotic:
-            raise Inconclusive("Rounding alone moves the outputs by more than a thousandth: they can't be judged")
+            raise Inconclusive("Rounding alone decides the outputs, by the measure of the class: they can't be judged")
 
     return run
 

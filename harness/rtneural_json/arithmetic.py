@@ -35,6 +35,10 @@ class Exact:
         """The standard deviation of the error of x @ kernel: none."""
         return 0.0
 
+    def kernel_spread(self, x: np.ndarray, kernel: np.ndarray, start: np.ndarray | float = 0.0) -> float:
+        """The same where x is rounded first: none."""
+        return 0.0
+
     def sum_spread(self, total: np.ndarray) -> float:
         """The standard deviation of the rounding of a sum: none."""
         return 0.0
@@ -73,12 +77,7 @@ class MonteCarlo:
         """The standard deviation [frames, out] of the error of x @ kernel: x [frames, n] of run 0, kernel [n, out].
 
         The sum may begin at `start` (the bias, [out] or [frames, out]) or have it added at the end: the larger counts.
-        Where inputs may be rounded to steps of their own, each errs by up to half a step, evenly drawn.
         """
-        rounding = 0.0
-        if self._input_step:
-            steps = np.abs(x).max(axis=1, keepdims=True) * self._input_step
-            rounding = np.square(steps) / 12 * np.square(kernel).sum(axis=0)
         n, out = kernel.shape
         block = -(-n // _CHECKPOINTS)
         blocks = -(-n // block)
@@ -89,7 +88,15 @@ class MonteCarlo:
         sums = np.cumsum(parts, axis=0)
         sums = np.maximum(np.abs(sums), np.abs(sums + start))
         variance = block * np.einsum("bto,bto->to", sums, sums) + np.square(x) @ np.square(kernel)
-        return np.sqrt(variance * (self._u * OPERATION) ** 2 + rounding) + _SMALLEST
+        return np.sqrt(variance) * (self._u * OPERATION) + _SMALLEST
+
+    def kernel_spread(self, x: np.ndarray, kernel: np.ndarray, start: np.ndarray | float = 0.0) -> np.ndarray:
+        """The same for a kernel of weights, whose inputs may be rounded first: by up to half a step, evenly drawn."""
+        spread = self.dot_spread(x, kernel, start)
+        if not self._input_step:
+            return spread
+        steps = np.abs(x).max(axis=1, keepdims=True) * self._input_step
+        return np.hypot(spread, steps / np.sqrt(12) * np.sqrt(np.square(kernel).sum(axis=0)))
 
     def sum_spread(self, total: np.ndarray) -> np.ndarray:
         """The standard deviation of the rounding of one sum, from its magnitude in run 0."""

@@ -19,9 +19,6 @@ ELEMENTWISE = 10.0
 ROOT_MEAN_SQUARE = 4.0
 SMALLEST = 2.0**-126
 
-# A spread beyond this part of the outputs' rms means that rounding decides the outputs: nothing can be judged by them.
-CHAOTIC = 1e-3
-
 
 @dataclass(frozen=True)
 class Value:
@@ -65,8 +62,8 @@ class Budget:
 
     @property
     def chaotic(self) -> bool:
-        """Whether rounding alone moves the outputs by more than a thousandth of their rms (or beyond all numbers)."""
-        return not _rms(self.spread) <= CHAOTIC * _rms(self.reference)
+        """Whether rounding alone moves the outputs by more than the class allows (or beyond all numbers)."""
+        return not _rms(self.spread) <= find_class(self.numeric_class).chaotic * _rms(self.reference)
 
     def judge(self, outputs: np.ndarray) -> Judgement:
         """Judge outputs [T, out]. NaN and infinity fail. Raises ValueError for outputs of another shape."""

@@ -16,13 +16,18 @@ _FILE = Path(__file__).with_name("numeric_classes.json")
 
 @dataclass(frozen=True)
 class NumericClass:
-    """A record of numeric_classes.json. unit_roundoff is the largest relative error of one operation."""
+    """A record of numeric_classes.json.
+
+    unit_roundoff is the largest relative error of one operation. Where rounding spreads the outputs by more than the
+    part `chaotic` of their rms, it decides them: nothing can be judged by them.
+    """
 
     name: str
     meaning: str
     weights: str
     inputs: str
     unit_roundoff: float
+    chaotic: float
 
     @property
     def input_step(self) -> float:

@@ -78,8 +78,8 @@ class Lstm(_Recurrent):
     def _noise(self, x: np.ndarray, hidden: np.ndarray, driven: np.ndarray) -> tuple[np.ndarray, ...]:
         arithmetic, frames, size = self.arithmetic, len(x), self.hidden
         total = driven + hidden @ self.recurrent
-        from_input = arithmetic.dot_spread(x, self.kernel, self.bias)
-        spread = np.hypot(from_input, arithmetic.dot_spread(hidden, self.recurrent, driven))
+        from_input = arithmetic.kernel_spread(x, self.kernel, self.bias)
+        spread = np.hypot(from_input, arithmetic.kernel_spread(hidden, self.recurrent, driven))
         spread = np.hypot(spread, arithmetic.sum_spread(total))
         strengths = np.repeat([_SIGMOID_TIMES, _SIGMOID_TIMES, TANH, _SIGMOID_TIMES], size)
         gates = self._function(frames, 4 * size, strengths)
@@ -130,10 +130,10 @@ class Gru(_Recurrent):
     def _noise(self, x: np.ndarray, hidden: np.ndarray, driven: np.ndarray) -> tuple[np.ndarray, ...]:
         arithmetic, frames, size = self.arithmetic, len(x), self.hidden
         recalled = hidden @ self.recurrent + self.bias[1]
-        from_input = np.hypot(arithmetic.dot_spread(x, self.kernel, self.bias[0]), arithmetic.sum_spread(driven))
+        from_input = np.hypot(arithmetic.kernel_spread(x, self.kernel, self.bias[0]), arithmetic.sum_spread(driven))
         # For z and r one sum may run through W x and U h; for h the reset gate keeps them apart.
         start = self.bias[1] + np.concatenate([driven[:, : 2 * size], np.zeros((frames, size))], axis=1)
-        from_state = np.hypot(arithmetic.dot_spread(hidden, self.recurrent, start), arithmetic.sum_spread(recalled))
+        from_state = np.hypot(arithmetic.kernel_spread(hidden, self.recurrent, start), arithmetic.sum_spread(recalled))
         # The sum that the activation sees is rounded too; its terms bound it well enough.
         from_input = np.hypot(from_input, arithmetic.sum_spread(np.abs(driven) + np.abs(recalled)))
         gates = self._function(frames, 2 * size, np.repeat([SIGMOID, _SIGMOID_TIMES], size))

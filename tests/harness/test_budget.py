@@ -247,8 +247,8 @@ def test_a_channel_of_zeros_stays_zero_in_int8():
 
 def test_unknown_classes_are_refused():
     """With the names that there are, from the strictest on."""
-    assert list(numeric_classes()) == ["f32", "f16", "i8"]
-    with pytest.raises(ValueError, match=r"'f8'.*f32, f16, i8"):
+    assert list(numeric_classes()) == ["f32", "f16", "i8", "i8-dynamic"]
+    with pytest.raises(ValueError, match=r"'f8'.*f32, f16, i8, i8-dynamic"):
         numeric_class("f8")
 
 
