@@ -33,8 +33,9 @@ def compare(
     sign = 1.0 if higher_is_better else -1.0
     for other in sums:
         if other != "model":
-            gain = sign * (points["model"] - points[other])
-            found[f"gain_over_{other}"] = _interval(gain, sign * (resampled["model"] - resampled[other]))
+            with np.errstate(invalid="ignore"):  # infinity from infinity, in resamples that mean nothing
+                gains = sign * (resampled["model"] - resampled[other])
+            found[f"gain_over_{other}"] = _interval(sign * (points["model"] - points[other]), gains)
     return found
 
 
