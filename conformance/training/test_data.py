@@ -20,7 +20,7 @@ def test_training_and_validation_share_nothing(runs, name):
 
 
 @pytest.mark.requirement("TRN-SPLIT-CONTENT")
-@pytest.mark.parametrize("what", ["content", "composition"])
+@pytest.mark.parametrize("what", ["composition", "content"])
 def test_what_is_one_piece_stays_on_one_side(trainer, what):
     """A data set in which some items come twice, the second time under a name and a composition that tell nothing.
 
