@@ -35,9 +35,12 @@ class Exact:
         """The standard deviation of the error of x @ kernel: none."""
         return 0.0
 
-    def kernel_spread(self, x: np.ndarray, kernel: np.ndarray, start: np.ndarray | float = 0.0) -> float:
-        """The same where x is rounded first: none."""
-        return 0.0
+    def rounded(self, x: np.ndarray) -> np.ndarray:
+        """What a kernel is multiplied with instead of x [runs, frames, n]: x itself."""
+        return x
+
+    def rounding(self, x: np.ndarray) -> None:
+        """What rounding adds to a kernel's inputs [frames, n]: nothing."""
 
     def sum_spread(self, total: np.ndarray) -> float:
         """The standard deviation of the rounding of a sum: none."""
@@ -90,13 +93,21 @@ class MonteCarlo:
         variance = block * np.einsum("bto,bto->to", sums, sums) + np.square(x) @ np.square(kernel)
         return np.sqrt(variance) * (self._u * OPERATION) + _SMALLEST
 
-    def kernel_spread(self, x: np.ndarray, kernel: np.ndarray, start: np.ndarray | float = 0.0) -> np.ndarray:
-        """The same for a kernel of weights, whose inputs may be rounded first: by up to half a step, evenly drawn."""
-        spread = self.dot_spread(x, kernel, start)
+    def rounded(self, x: np.ndarray) -> np.ndarray:
+        """What a kernel is multiplied with instead of x [runs, frames, n], where its inputs may be rounded first."""
+        added = self.rounding(x[0])
+        return x if added is None else x + added
+
+    def rounding(self, x: np.ndarray) -> np.ndarray | None:
+        """What that adds [runs, frames, n] to inputs that are x [frames, n] in run 0: up to half a step, evenly drawn.
+
+        It is drawn for each input and not for each product, since all outputs have the same inputs: what they add up to
+        in the layers behind depends on that.
+        """
         if not self._input_step:
-            return spread
+            return None
         steps = np.abs(x).max(axis=1, keepdims=True) * self._input_step
-        return np.hypot(spread, steps / np.sqrt(12) * np.sqrt(np.square(kernel).sum(axis=0)))
+        return self._noise(x.shape) * (steps / np.sqrt(12))
 
     def sum_spread(self, total: np.ndarray) -> np.ndarray:
         """The standard deviation of the rounding of one sum, from its magnitude in run 0."""

@@ -54,5 +54,5 @@ def activate(name: str, x: np.ndarray, arithmetic: Arithmetic) -> np.ndarray:
 def affine(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, arithmetic: Arithmetic) -> np.ndarray:
     """x @ kernel + bias with the rounding of its products and sums."""
     runs, frames, n = x.shape
-    y = (x.reshape(runs * frames, n) @ kernel).reshape(runs, frames, -1) + bias
-    return y + arithmetic.draw(np.hypot(arithmetic.kernel_spread(x[0], kernel, bias), arithmetic.sum_spread(y[0])))
+    y = (arithmetic.rounded(x).reshape(runs * frames, n) @ kernel).reshape(runs, frames, -1) + bias
+    return y + arithmetic.draw(np.hypot(arithmetic.dot_spread(x[0], kernel, bias), arithmetic.sum_spread(y[0])))

@@ -30,15 +30,21 @@ class _Recurrent(Evaluator):
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         runs, frames, n = x.shape
-        driven = (x.reshape(runs * frames, n) @ self.kernel).reshape(runs, frames, -1) + self.input_bias
+        inputs = self.arithmetic.rounded(x).reshape(runs * frames, n)
+        driven = (inputs @ self.kernel).reshape(runs, frames, -1) + self.input_bias
         before, exact = self.state[0][0], self.arithmetic.unperturbed
         outputs, state = self._steps(driven[:exact], [s[:exact] for s in self.state], None)
         if runs > exact:
             hidden = np.vstack([before, outputs[0, :-1]])
             if self.forget:
                 hidden = np.zeros_like(hidden)
+            noise = self._noise(x[0], hidden, driven[0])
+            rounding = self.arithmetic.rounding(hidden)
             perturbed, perturbed_state = self._steps(
-                driven[exact:], [s[exact:] for s in self.state], self._noise(x[0], hidden, driven[0])
+                driven[exact:],
+                [s[exact:] for s in self.state],
+                noise,
+                None if rounding is None else rounding[exact:],
             )
             outputs = np.concatenate([outputs, perturbed])
             state = [np.concatenate(pair) for pair in zip(state, perturbed_state, strict=True)]
@@ -55,9 +61,16 @@ class _Recurrent(Evaluator):
 
     @abstractmethod
     def _steps(
-        self, driven: np.ndarray, state: list[np.ndarray], noise: tuple[np.ndarray, ...] | None
+        self,
+        driven: np.ndarray,
+        state: list[np.ndarray],
+        noise: tuple[np.ndarray, ...] | None,
+        rounding: np.ndarray | None = None,
     ) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Outputs [runs, frames, H] and the state behind the last frame."""
+        """Outputs [runs, frames, H] and the state behind the last frame.
+
+        `rounding` is added to the hidden state in front of its kernel.
+        """
 
     def _factor(self, frames: int, columns: int, strength: float | np.ndarray) -> np.ndarray:
         return self.arithmetic.factor((frames, columns), strength)[1:]
@@ -78,8 +91,8 @@ class Lstm(_Recurrent):
     def _noise(self, x: np.ndarray, hidden: np.ndarray, driven: np.ndarray) -> tuple[np.ndarray, ...]:
         arithmetic, frames, size = self.arithmetic, len(x), self.hidden
         total = driven + hidden @ self.recurrent
-        from_input = arithmetic.kernel_spread(x, self.kernel, self.bias)
-        spread = np.hypot(from_input, arithmetic.kernel_spread(hidden, self.recurrent, driven))
+        from_input = arithmetic.dot_spread(x, self.kernel, self.bias)
+        spread = np.hypot(from_input, arithmetic.dot_spread(hidden, self.recurrent, driven))
         spread = np.hypot(spread, arithmetic.sum_spread(total))
         strengths = np.repeat([_SIGMOID_TIMES, _SIGMOID_TIMES, TANH, _SIGMOID_TIMES], size)
         gates = self._function(frames, 4 * size, strengths)
@@ -91,7 +104,11 @@ class Lstm(_Recurrent):
         )
 
     def _steps(
-        self, driven: np.ndarray, state: list[np.ndarray], noise: tuple[np.ndarray, ...] | None
+        self,
+        driven: np.ndarray,
+        state: list[np.ndarray],
+        noise: tuple[np.ndarray, ...] | None,
+        rounding: np.ndarray | None = None,
     ) -> tuple[np.ndarray, list[np.ndarray]]:
         runs, frames, _ = driven.shape
         size = self.hidden
@@ -102,7 +119,7 @@ class Lstm(_Recurrent):
         for t in range(frames):
             if self.forget:
                 h, c = np.zeros_like(h), np.zeros_like(c)
-            gates = driven[:, t] + h @ self.recurrent
+            gates = driven[:, t] + (h if rounding is None else h + rounding[:, t]) @ self.recurrent
             candidate = np.tanh(gates[:, 2 * size : 3 * size])
             gates = sigmoid(gates)
             gates[:, 2 * size : 3 * size] = candidate
@@ -130,10 +147,10 @@ class Gru(_Recurrent):
     def _noise(self, x: np.ndarray, hidden: np.ndarray, driven: np.ndarray) -> tuple[np.ndarray, ...]:
         arithmetic, frames, size = self.arithmetic, len(x), self.hidden
         recalled = hidden @ self.recurrent + self.bias[1]
-        from_input = np.hypot(arithmetic.kernel_spread(x, self.kernel, self.bias[0]), arithmetic.sum_spread(driven))
+        from_input = np.hypot(arithmetic.dot_spread(x, self.kernel, self.bias[0]), arithmetic.sum_spread(driven))
         # For z and r one sum may run through W x and U h; for h the reset gate keeps them apart.
         start = self.bias[1] + np.concatenate([driven[:, : 2 * size], np.zeros((frames, size))], axis=1)
-        from_state = np.hypot(arithmetic.kernel_spread(hidden, self.recurrent, start), arithmetic.sum_spread(recalled))
+        from_state = np.hypot(arithmetic.dot_spread(hidden, self.recurrent, start), arithmetic.sum_spread(recalled))
         # The sum that the activation sees is rounded too; its terms bound it well enough.
         from_input = np.hypot(from_input, arithmetic.sum_spread(np.abs(driven) + np.abs(recalled)))
         gates = self._function(frames, 2 * size, np.repeat([SIGMOID, _SIGMOID_TIMES], size))
@@ -149,7 +166,11 @@ class Gru(_Recurrent):
         )
 
     def _steps(
-        self, driven: np.ndarray, state: list[np.ndarray], noise: tuple[np.ndarray, ...] | None
+        self,
+        driven: np.ndarray,
+        state: list[np.ndarray],
+        noise: tuple[np.ndarray, ...] | None,
+        rounding: np.ndarray | None = None,
     ) -> tuple[np.ndarray, list[np.ndarray]]:
         runs, frames, _ = driven.shape
         size = self.hidden
@@ -160,7 +181,7 @@ class Gru(_Recurrent):
         for t in range(frames):
             if self.forget:
                 h = np.zeros_like(h)
-            recalled = h @ self.recurrent + self.bias[1]
+            recalled = (h if rounding is None else h + rounding[:, t]) @ self.recurrent + self.bias[1]
             if noise is not None:
                 recalled += noise[1][:, t]
             gates = sigmoid(driven[:, t, : 2 * size] + recalled[:, : 2 * size])
