@@ -11,14 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from .augmentation import Variation, vary_song
-from .embedding import heard_embedding
-from .feature_cache import file_sha256
-from .features import RATE, frame_count, frame_ends
-from .items import Recording
-from .listing import MISSING, UNFIT, Candidate, Listing, Unusable
-from .midi import Song, read_midi
-from .midi_item import is_midi
+from .features import frame_ends
+from .listing import MISSING, UNFIT, Listing, Unusable
+from .midi import Song
+from .midi_item import Task, is_midi, midi_candidate
 from .performance import bar_at, bar_profile, played
 from .tables import official_split, read_csv, read_json
 
@@ -39,6 +35,9 @@ def groove_targets(song: Song, frames: int) -> np.ndarray:
     timing = np.nan_to_num(bar_profile(2.0 * where.deviation, where, bars, STEPS), nan=0.0)
     velocity = np.nan_to_num(bar_profile(2.0 * song.velocity / 127.0 - 1.0, where, bars, STEPS), nan=-1.0)
     return np.hstack([timing, velocity])[bar_at(song, frame_ends(frames))].astype(np.float32)
+
+
+GROOVE = Task(inputs=lambda heard: heard, targets=groove_targets)
 
 
 def groove_emotion(style: tuple[float, float], bpm: float) -> tuple[float, float]:
@@ -66,30 +65,10 @@ def read_grooves(folder: Path, *, max_seconds: float | None = None) -> Listing:
             if not (folder / name).is_file():
                 raise Unusable(f"{where} names it, but the file doesn't exist", MISSING)
             emotion = groove_emotion(styles[style], bpm)
-            listing.add(_candidate(folder, name, row["id"], emotion, split, max_seconds))
+            found = {"group": row["id"], "emotion": emotion, "split": split}
+            listing.add(midi_candidate(folder, name, GROOVE, **found, max_seconds=max_seconds))
     listing.leave_out_unlisted(folder, filter(is_midi, folder.rglob("*")), listed, table)
     return listing.checked()
-
-
-def _candidate(
-    folder: Path, name: str, group: str, emotion: tuple[float, float], split: str | None, max_seconds: float | None
-) -> Candidate:
-    def read(variation: Variation) -> Recording:
-        song = vary_song(read_midi(folder / name), variation)
-        seconds = song.seconds if max_seconds is None else min(song.seconds, max_seconds)
-        frames = frame_count(round(seconds * RATE))
-        item = name + variation.suffix
-        return Recording(
-            id=item,
-            group=group,
-            content_hash=variation.content_hash(file_sha256(folder / name)),
-            inputs=heard_embedding(item, *emotion, frames),
-            targets=groove_targets(song, frames),
-            emotion=emotion,
-            split=split,
-        )
-
-    return Candidate(name, read, split)
 
 
 def _unfit(row: dict[str, str], style: str, styles: dict) -> str | None:

@@ -1,4 +1,4 @@
-"""One MIDI file as an item of the models that learn from songs: MelodyTransformer and DynamicsEngine."""
+"""One MIDI file as an item of a model, and what MelodyTransformer and DynamicsEngine learn from it."""
 
 from __future__ import annotations
 
