@@ -302,10 +302,8 @@ Place JsonText::end(Place value) const
 
 std::string_view JsonText::number(Place value) const
 {
-    auto end = value + 1;
-    while(end < text_.size() && (is_digit(text_[end]) || text_[end] == '.' || text_[end] == '-' || text_[end] == '+' || (text_[end] | 0x20) == 'e'))
-        ++end;
-    return text_.substr(value, end - value);
+    const auto rest = this->rest(value);
+    return rest.substr(0, rest.find_first_not_of("0123456789+-.eE"));
 }
 
 std::string JsonText::string(Place value) const

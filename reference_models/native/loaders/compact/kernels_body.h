@@ -67,6 +67,22 @@ inline Floats flushed(Floats x)
 
 // Products
 
+template <uint32_t number>
+struct Count
+{
+    static constexpr uint32_t value = number;
+};
+
+/** Calls a function with a count that is known at run time, as a constant; for none, and for a whole block, not at all. */
+template <uint32_t largest = vectors_per_block - 1, typename Function>
+inline void with_count(uint32_t count, Function function)
+{
+    if(count == largest)
+        function(Count<largest> {});
+    else if constexpr(largest > 1)
+        with_count<largest - 1>(count, function);
+}
+
 template <uint32_t vectors, typename Weight>
 inline const Weight* multiply_block(const Weight* w, const float* x, uint32_t inputs, const float* start, float* y)
 {
@@ -102,29 +118,7 @@ inline void multiply(const Matrix& kernel, const float* x, const float* start, f
     auto left = kernel.outputs / lanes;
     for(; left >= vectors_per_block; left -= vectors_per_block, start += step, y += step)
         w = multiply_block<vectors_per_block>(w, x, inputs, start, y);
-    switch(left)
-    {
-    case 1:
-        multiply_block<1>(w, x, inputs, start, y);
-        break;
-    case 2:
-        multiply_block<2>(w, x, inputs, start, y);
-        break;
-    case 3:
-        multiply_block<3>(w, x, inputs, start, y);
-        break;
-    case 4:
-        multiply_block<4>(w, x, inputs, start, y);
-        break;
-    case 5:
-        multiply_block<5>(w, x, inputs, start, y);
-        break;
-    case 6:
-        multiply_block<6>(w, x, inputs, start, y);
-        break;
-    case 7:
-        multiply_block<7>(w, x, inputs, start, y);
-    }
+    with_count(left, [&](auto vectors) { multiply_block<vectors.value>(w, x, inputs, start, y); });
 }
 
 void multiply_f32(const Matrix& kernel, const float* x, const float* start, float* y)
@@ -185,29 +179,7 @@ void multiply_i8(const Matrix& kernel, const int8_t* values, float scale, const 
     auto left = kernel.outputs / lanes;
     for(; left >= vectors_per_block; left -= vectors_per_block, start += step, y += step, scales += step, sums += step)
         w = multiply_block<vectors_per_block>(w, x, fours, scales, sums, start, y);
-    switch(left)
-    {
-    case 1:
-        multiply_block<1>(w, x, fours, scales, sums, start, y);
-        break;
-    case 2:
-        multiply_block<2>(w, x, fours, scales, sums, start, y);
-        break;
-    case 3:
-        multiply_block<3>(w, x, fours, scales, sums, start, y);
-        break;
-    case 4:
-        multiply_block<4>(w, x, fours, scales, sums, start, y);
-        break;
-    case 5:
-        multiply_block<5>(w, x, fours, scales, sums, start, y);
-        break;
-    case 6:
-        multiply_block<6>(w, x, fours, scales, sums, start, y);
-        break;
-    case 7:
-        multiply_block<7>(w, x, fours, scales, sums, start, y);
-    }
+    with_count(left, [&](auto vectors) { multiply_block<vectors.value>(w, x, fours, scales, sums, start, y); });
 }
 
 /** x to the nearest whole number, ties to even, for magnitudes below 2^22. */
