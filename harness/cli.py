@@ -19,6 +19,7 @@ COMMANDS = {
     "known-failures": "List, add or update known failures.",
     "selftest": "Try the suite on wrong implementations.",
     "compare": "Say whether one loader is slower than another.",
+    "bench": "Time loaders side by side.",
     "report": "Print or write again the reports of a run.",
     "requirements": "List the requirements.",
 }

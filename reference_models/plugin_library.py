@@ -10,36 +10,57 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from . import compact_loaders, loaders
 from .cache import cache_folder, install_folder, locked, work_folder
 from .errors import NotAvailable
-from .loaders import library
 
 
 def plugin_core() -> str:
     """The plugin core on rtneural-checked; raises NotAvailable with one sentence if it can't be had here."""
-    return _connection("checked")
+    return _on_rtneural("checked")
 
 
 def plugin_core_stl() -> str:
     """The plugin core on rtneural-stl; raises NotAvailable as above."""
-    return _connection("stl")
+    return _on_rtneural("stl")
 
 
 def plugin_core_eigen() -> str:
     """The plugin core on rtneural-eigen; raises NotAvailable as above."""
-    return _connection("eigen")
+    return _on_rtneural("eigen")
 
 
 def plugin_core_xsimd() -> str:
     """The plugin core on rtneural-xsimd; raises NotAvailable as above."""
-    return _connection("xsimd")
+    return _on_rtneural("xsimd")
 
 
-def _connection(loader: str) -> str:
+def plugin_core_compact_f32() -> str:
+    """The plugin core on compact-f32; raises NotAvailable as above."""
+    return _connection(compact_loaders.library, "compact-f32")
+
+
+def plugin_core_compact_f16() -> str:
+    """The plugin core on compact-f16; raises NotAvailable as above."""
+    return _connection(compact_loaders.library, "compact-f16")
+
+
+def plugin_core_compact_i8() -> str:
+    """The plugin core on compact-i8; raises NotAvailable as above."""
+    return _connection(compact_loaders.library, "compact-i8")
+
+
+def _on_rtneural(backend: str) -> str:
+    return _connection(partial(loaders.library, backend), f"rtneural-{backend}")
+
+
+def _connection(library: Callable[[], Path], loader: str) -> str:
     try:
-        return f"abi:{bundle(library(loader))}#plugin-core-rtneural-{loader}"
+        return f"abi:{bundle(library())}#plugin-core-{loader}"
     except OSError as error:
         raise NotAvailable(
             f"the plugin core can't be put beside its loader in {cache_folder()}: {error}. "
@@ -53,7 +74,7 @@ def bundle(loader: Path) -> Path:
     Raises NotAvailable if the native half of rtconform isn't built, OSError if files can't be read or written.
     """
     core = _library_of_the_package()
-    digest = hashlib.sha256(core.read_bytes() + str(loader).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(core.read_bytes() + loader.read_bytes()).hexdigest()[:16]
     folder = cache_folder() / "plugins"
     target = folder / f"{loader.stem}-{digest}" / core.name
     if not target.is_file():

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import typer
+
+PROGRESS_SECONDS = 10.0
 
 
 def single(function: Callable[..., Any], name: str, text: str) -> Any:
@@ -27,3 +32,24 @@ def fail(message: str, code: int = 2) -> NoReturn:
     """Ends the command with one message on standard error."""
     typer.echo(f"rtconform: {message}", err=True)
     raise typer.Exit(code)
+
+
+@contextmanager
+def progress_line() -> Iterator[Callable[[str], None]]:
+    """A function that shows progress: one line that is rewritten on a terminal, a line per ten seconds elsewhere."""
+    started = shown = time.monotonic()
+
+    def show(text: str) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if sys.stderr.isatty():
+            said = f"{now - started:.0f} s: {text}" if text else ""
+            print(f"\r\033[K{said}", end="", file=sys.stderr, flush=True)
+        elif text and now - shown >= PROGRESS_SECONDS:
+            shown = now
+            print(f"{now - started:.0f} s: {text}", file=sys.stderr, flush=True)
+
+    try:
+        yield show
+    finally:
+        show("")

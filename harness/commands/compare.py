@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,11 +15,10 @@ from ..measure.step import step_of
 from ..paths import why_unwritable
 from ..report import compared
 from ..verdicts import ExitCode
-from . import fail, single
+from . import fail, progress_line, single
 
 DEFAULT_OUT = "rtconform-compare"
 LIMITS = comparison.Limits()
-PROGRESS_SECONDS = 10.0
 
 
 def compare(
@@ -47,27 +43,25 @@ def compare(
     except selection.UnusableModels as error:
         fail(f"--models {models}: {error}")
     limits = comparison.Limits(floor_percent / 100, floor_us)
-    progress = _printer()
     try:
-        measured = comparison.compare(
-            _connected("A", base),
-            _connected("B", candidate),
-            step,
-            limits=limits,
-            most_rounds=most_rounds,
-            seed=seed,
-            count=instructions or gate_instructions,
-            gates_instructions=gate_instructions,
-            progress=progress,
-        )
+        with progress_line() as progress:
+            measured = comparison.compare(
+                _connected("A", base),
+                _connected("B", candidate),
+                step,
+                limits=limits,
+                most_rounds=most_rounds,
+                seed=seed,
+                count=instructions or gate_instructions,
+                gates_instructions=gate_instructions,
+                progress=progress,
+            )
     except comparison.NotMeasurable as error:
         fail(str(error))
     except side_by_side.WrongWhenTimed as error:
         fail(str(error), code=ExitCode.UNEXPECTED)
     except ImplementationError as error:
         fail(str(error), code=ExitCode.NOT_AVAILABLE if isinstance(error, NotAvailable) else ExitCode.UNEXPECTED)
-    finally:
-        progress("")
     lines = measured.lines()
     compared.write(measured, lines, Path(out))
     typer.echo(compared.render_terminal(measured, lines))
@@ -83,23 +77,6 @@ def _connected(letter: str, connection: str) -> LoaderImplementation:
     except ImplementationError as error:
         code = ExitCode.NOT_AVAILABLE if isinstance(error, NotAvailable) else ExitCode.UNEXPECTED
         fail(f"{letter}: {error}", code=code)
-
-
-def _printer() -> Callable[[str], None]:
-    """Shows progress: one line that is rewritten on a terminal, a line per ten seconds elsewhere."""
-    started = shown = time.monotonic()
-
-    def show(text: str) -> None:
-        nonlocal shown
-        now = time.monotonic()
-        if sys.stderr.isatty():
-            said = f"{now - started:.0f} s: {text}" if text else ""
-            print(f"\r\033[K{said}", end="", file=sys.stderr, flush=True)
-        elif text and now - shown >= PROGRESS_SECONDS:
-            shown = now
-            print(f"{now - started:.0f} s: {text}", file=sys.stderr, flush=True)
-
-    return show
 
 
 def command(name: str, text: str) -> Any:

@@ -1,4 +1,4 @@
-"""What the machine is: the size of its caches."""
+"""What the machine is: the size of its caches, and how fast it reads."""
 
 from __future__ import annotations
 
@@ -18,6 +18,18 @@ def largest_cache_bytes(caches: Path = CACHES) -> int:
     """The size of the largest cache of a processor, MOST_BYTES at most; USUAL_BYTES where Linux doesn't say."""
     sizes = list(_sizes(caches))
     return min(max(sizes), MOST_BYTES) if sizes else USUAL_BYTES
+
+
+def reading_ns(size: int, times: int) -> list[int]:
+    """How long each of so many readings of the same `size` bytes takes, in ns, on one core and one after the other.
+
+    Empty where the native part of rtconform isn't built.
+    """
+    try:
+        from .. import _native
+    except ImportError:
+        return []
+    return _native.reading_ns(size, times)
 
 
 def _sizes(caches: Path) -> Iterable[int]:

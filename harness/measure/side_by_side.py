@@ -23,7 +23,7 @@ from ..five_models import AUDIO
 from ..implementations import ImplementationError, LoaderImplementation, MeasuringSession
 from .hosts import ShiftedLoader, is_library
 from .paired import CLOCK_TICK
-from .step import Step, gather
+from .step import Step, alone, gather
 
 INTERLEAVED, DUET = "interleaved", "duet"
 WHOLE_STEP = "all models"
@@ -159,7 +159,7 @@ def rehearse(base: LoaderImplementation, candidate: LoaderImplementation, step: 
     with ExitStack() as stack:
         pair = _pair(stack, base, candidate, step)
         parts = {WHOLE_STEP: step} if len(step.models) > 1 else {}
-        parts |= {name: _alone(step, name) for name in step.models}
+        parts |= {name: alone(name, case) for name, case in step.models.items()}
         sizes = {name: _size(pair, part, seed) for name, part in parts.items()}
         most = max(frames for frames, _ in sizes.values())
         together, audio = (signals.noise(most, step.width, seed=each) for each in (seed, seed + 1))
@@ -232,13 +232,6 @@ def _pair(stack: ExitStack, base: LoaderImplementation, candidate: LoaderImpleme
     sessions = [stack.enter_context(loader.open()) for loader in (base, candidate)]
     with ThreadPoolExecutor(2) as threads:
         return tuple(threads.map(Contender, LETTERS, sessions, (step, step)))
-
-
-def _alone(step: Step, name: str) -> Step:
-    """One model of a step on inputs of its own."""
-    size = step.models[name].model.input_size
-    flow = ({"model": name, "inputs": [{"from": AUDIO, "begin": 0, "end": size}]},)
-    return Step({name: step.models[name]}, flow, size)
 
 
 def _size(pair: Pair, step: Step, seed: int) -> tuple[int, int]:

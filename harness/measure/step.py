@@ -48,6 +48,12 @@ def step_of(cases: Sequence[ModelCase]) -> Step:
     return Step(models, flow, max(case.model.input_size for case in cases))
 
 
+def alone(name: str, case: ModelCase) -> Step:
+    """One model by itself, on inputs of its own."""
+    size = case.model.input_size
+    return Step({name: case}, ({"model": name, "inputs": [{"from": AUDIO, "begin": 0, "end": size}]},), size)
+
+
 def gather(inputs: Sequence[Mapping[str, Any]], values: Mapping[str, np.ndarray]) -> np.ndarray:
     """The inputs `[N, in]` of one stage: slices of what earlier stages gave, side by side, as float32."""
     slices = [values[source["from"]][:, source["begin"] : source["end"]] for source in inputs]

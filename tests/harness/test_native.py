@@ -179,3 +179,10 @@ def test_a_loader_in_plain_c_plugs_in(tmp_path: Path) -> None:
     model = library.load(0, str(raw_host.written(tmp_path / "two", "2")))
     model.prepare(8)
     assert np.array_equal(model.process(noise(8, 2)), noise(8, 2))
+
+
+def test_reading_is_timed_as_often_as_asked_for() -> None:
+    """Once per reading, and more memory takes longer than hardly any."""
+    little, much = _native.reading_ns(1, 5), _native.reading_ns(2**24, 5)
+    assert (len(little), len(much)) == (5, 5)
+    assert min(much) > max(1, min(little))

@@ -7,13 +7,23 @@ from rtconform.reference_models import loaders, plugin_library
 from rtconform.reference_models.errors import NotAvailable
 
 
-@pytest.mark.parametrize("loader", loaders.LOADERS)
-def test_a_pipeline_for_each_loader(loader):
-    """Named after its loader; its identity changes with the loader's build."""
-    name = "plugin-core" if loader == "checked" else f"plugin-core-{loader}"
+@pytest.mark.parametrize(
+    ("name", "loader", "numeric_class"),
+    [
+        ("plugin-core", "rtneural-checked", "f32"),
+        ("plugin-core-stl", "rtneural-stl", "f32"),
+        ("plugin-core-eigen", "rtneural-eigen", "f32"),
+        ("plugin-core-xsimd", "rtneural-xsimd", "f32"),
+        ("plugin-core-compact-f32", "compact-f32", "f32"),
+        ("plugin-core-compact-f16", "compact-f16", "f16"),
+        ("plugin-core-compact-i8", "compact-i8", "i8-dynamic"),
+    ],
+)
+def test_a_pipeline_for_each_loader(name, loader, numeric_class):
+    """Named after its loader, whose class is its own; its identity changes with the loader's build."""
     declared = connect(name, "pipeline").declaration
-    assert declared.name == f"plugin-core-rtneural-{loader}"
-    assert declared.numeric_class == "f32"
+    assert declared.name == f"plugin-core-{loader}"
+    assert declared.numeric_class == numeric_class
     others = {connect(each, "pipeline").declaration.build["source_hash"] for each in ("plugin-core", "plugin-core-stl")}
     assert len(others) == 2
     assert len(declared.build["source_hash"]) == 64

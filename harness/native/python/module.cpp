@@ -11,6 +11,7 @@
 #include "../abi/errors.h"
 #include "../abi/library.h"
 #include "../abi/model.h"
+#include "reading.h"
 
 namespace py = pybind11;
 
@@ -103,7 +104,11 @@ void raise_refusal(const py::handle& type, const rtc::Refusal& refusal) {
 }  // namespace
 
 PYBIND11_MODULE(_native, module) {
-    module.doc() = "Loader libraries (rtconform/loader.h) in this process.";
+    module.doc() = "Loader libraries (rtconform/loader.h) in this process, and how fast memory is read.";
+
+    module.def("reading_ns", &rtc::reading_ns, py::arg("bytes"), py::arg("times"),
+               py::call_guard<py::gil_scoped_release>(),
+               "How long each of so many readings of so many bytes takes, in ns, one after the other.");
 
     py::register_exception<rtc::LibraryError>(module, "LibraryError", PyExc_RuntimeError).doc() =
         "There is no such loader: not a shared library, no rtc_entry, no such name.";

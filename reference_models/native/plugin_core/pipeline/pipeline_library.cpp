@@ -222,11 +222,11 @@ std::string source_hash(const rtc_loader& loader)
     return digest.hex_digest();
 }
 
-/** The shared libraries in loaders/ beside this one, in the order of their names. */
-std::vector<std::string> loader_files()
+/** The loaders of the shared libraries in loaders/ beside this one, in the order of the files' names. */
+std::vector<const rtc_loader*> loaders_beside()
 {
     Dl_info self {};
-    if(dladdr(reinterpret_cast<const void*>(&loader_files), &self) == 0)
+    if(dladdr(reinterpret_cast<const void*>(&loaders_beside), &self) == 0)
         return {};
     std::vector<std::string> files;
     std::error_code ignored;
@@ -234,7 +234,14 @@ std::vector<std::string> loader_files()
     for(const auto& entry : std::filesystem::directory_iterator { folder, ignored })
         files.push_back(entry.path().string());
     std::sort(files.begin(), files.end());
-    return files;
+    std::vector<const rtc_loader*> loaders;
+    for(const auto& file : files)
+    {
+        const auto opened = plugin::open_loaders(file);
+        if(const auto* found = std::get_if<std::vector<const rtc_loader*>>(&opened))
+            loaders.insert(loaders.end(), found->begin(), found->end());
+    }
+    return loaders;
 }
 
 // A deque, whose elements stay where they are: the interface hands out pointers to them.
@@ -244,13 +251,12 @@ std::deque<Pipeline>& pipelines()
     {
         constexpr auto functions = numbered(std::make_index_sequence<most_pipelines> {});
         std::deque<Pipeline> found;
-        for(const auto& file : loader_files())
+        for(const auto* loader : loaders_beside())
         {
-            const auto loader = plugin::open_loader(file);
-            if(found.size() == most_pipelines || !std::holds_alternative<const rtc_loader*>(loader))
-                continue;
+            if(found.size() == most_pipelines)
+                break;
             auto& pipeline = found.emplace_back();
-            pipeline.loader = std::get<const rtc_loader*>(loader);
+            pipeline.loader = loader;
             pipeline.name = "plugin-core-" + std::string { pipeline.loader->name };
             pipeline.source_hash = source_hash(*pipeline.loader);
             pipeline.build_info = { RTCONFORM_COMPILER, RTCONFORM_FLAGS, pipeline.source_hash.c_str() };

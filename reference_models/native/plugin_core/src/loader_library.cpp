@@ -20,7 +20,7 @@ bool is_complete(const rtc_loader& loader)
 
 } // namespace
 
-std::variant<const rtc_loader*, std::string> open_loader(const std::string& library, const std::string& name)
+std::variant<std::vector<const rtc_loader*>, std::string> open_loaders(const std::string& library)
 {
     // A name without a slash would be looked up in the system's folders instead of here.
     const auto path = library.find('/') == std::string::npos ? "./" + library : library;
@@ -31,12 +31,10 @@ std::variant<const rtc_loader*, std::string> open_loader(const std::string& libr
     if(entry == nullptr)
         return library + ": expected a library that exports rtc_entry (rtconform/loader.h), found none";
 
-    std::string names;
-    const rtc_loader* found = nullptr;
-    uint32_t count = 0;
-    for(; count < most_loaders; ++count)
+    std::vector<const rtc_loader*> loaders;
+    while(loaders.size() < most_loaders)
     {
-        const auto* loader = static_cast<const rtc_loader*>(entry(RTC_LOADER_INTERFACE, count));
+        const auto* loader = static_cast<const rtc_loader*>(entry(RTC_LOADER_INTERFACE, static_cast<uint32_t>(loaders.size())));
         if(loader == nullptr)
             break;
         if(loader->abi_version != RTC_ABI_VERSION)
@@ -44,11 +42,26 @@ std::variant<const rtc_loader*, std::string> open_loader(const std::string& libr
                 + std::to_string(loader->abi_version) + "; rebuild it with this loader.h";
         if(!is_complete(*loader))
             return library + ": expected a loader with all its functions, found one that leaves some NULL";
-        names += (count > 0 ? ", " : "") + std::string { loader->name };
+        loaders.push_back(loader);
+    }
+    return loaders;
+}
+
+std::variant<const rtc_loader*, std::string> open_loader(const std::string& library, const std::string& name)
+{
+    const auto opened = open_loaders(library);
+    if(const auto* reason = std::get_if<std::string>(&opened))
+        return *reason;
+    const auto& loaders = std::get<std::vector<const rtc_loader*>>(opened);
+    std::string names;
+    const rtc_loader* found = nullptr;
+    for(const auto* loader : loaders)
+    {
+        names += (names.empty() ? "" : ", ") + std::string { loader->name };
         if(name.empty() || name == loader->name)
             found = loader;
     }
-    if(name.empty() && count > 1)
+    if(name.empty() && loaders.size() > 1)
         return library + ": expected the name of one of its loaders (" + names + "), found none";
     if(found == nullptr)
         return library + ": expected a loader" + (name.empty() ? "" : " called " + name) + ", found "

@@ -1,0 +1,109 @@
+"""`rtconform bench`: how fast and how large loaders are, side by side in one run."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..bench import benchmark
+from ..bench.benchmark import Benchmark
+from ..bench.rows import five_rows, layer_rows
+from ..bench.runners import why_not_timed
+from ..implementations import BadConnection, ImplementationError, LoaderImplementation, NotAvailable, connect
+from ..paths import why_unwritable
+from ..report import benched
+from ..rtneural_json import numeric_classes
+from ..selection import short_names
+from ..verdicts import ExitCode
+from . import fail, progress_line, single
+
+DEFAULT_OUT = "rtconform-bench"
+FIELD = (
+    "rtneural-eigen",
+    "rtneural-xsimd",
+    "rtneural-stl",
+    "compact-f32",
+    "compact-f16",
+    "compact-i8",
+    "onnx-runtime",
+    "torch-runtime",
+)
+"""The registered loaders that take part when they can be had."""
+
+LEAST_ROUNDS = 4
+"""Fewer give no interval."""
+
+
+def bench(
+    loaders: Annotated[list[str] | None, typer.Argument(help="More loaders: abi:LIB.so[#NAME], or a name.")] = None,
+    only: Annotated[bool, typer.Option("--only", help="No loaders but those named.")] = False,
+    base: Annotated[str, typer.Option(help="The loader, by its short name, that ratios are to.")] = FIELD[0],
+    layers: Annotated[bool, typer.Option(help="Single layers of each type by size, too.")] = True,
+    rounds: Annotated[int, typer.Option(min=LEAST_ROUNDS, help="Each has new processes.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="The seed of all randomness.")] = 0,
+    out: Annotated[str, typer.Option(help="Folder for bench.json, bench.md and bench.svg.")] = DEFAULT_OUT,
+) -> None:
+    """Times loaders interleaved on one core: the five-model step warm and cold, each model, layers, loading, memory."""
+    if reason := why_unwritable(Path(out)):
+        fail(f"--out {out}: {reason}")
+    if only and not loaders:
+        fail("--only: expected loaders to time, found none; name some, as in `rtconform bench --only abi:LIB.so`")
+    # A plugin runs a model on one thread, so torch may have one only. It reads this when it is imported.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    named = tuple(loaders or ())
+    found, left_out = _connected((*(() if only else FIELD), *named), named)
+    if not found:
+        reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
+        fail(f"expected at least one loader that can be timed, found none. {reasons}", code=ExitCode.NOT_AVAILABLE)
+    with tempfile.TemporaryDirectory(prefix="rtconform-bench-") as folder, progress_line() as progress:
+        rows = [*five_rows(), *(layer_rows(Path(folder), seed) if layers else ())]
+        measured = Benchmark(found, rows, _base(base, found), seed, left_out)
+        try:
+            benchmark.run(measured, rounds, progress)
+        except ImplementationError as error:
+            fail(str(error), code=ExitCode.UNEXPECTED)
+    benched.write(measured, Path(out))
+    typer.echo(benched.render_terminal(measured))
+    typer.echo(f"\nAll rows, data and picture: {', '.join(str(Path(out) / name) for name in benched.FILES)}")
+
+
+def _connected(
+    connections: Sequence[str], named: Sequence[str]
+) -> tuple[dict[str, LoaderImplementation], dict[str, str]]:
+    """By short name, the loaders that can be timed, and why others can't. Who was `named` has to be there."""
+    found, left_out = {}, {}
+    for name, connection in short_names({"loader": list(dict.fromkeys(connections))})["loader"].items():
+        try:
+            loader = connect(connection, "loader")
+            reason = why_not_timed(loader)
+        except BadConnection as error:
+            fail(f"{connection}: {error}")
+        except ImplementationError as error:
+            if connection in named:
+                code = ExitCode.NOT_AVAILABLE if isinstance(error, NotAvailable) else ExitCode.UNEXPECTED
+                fail(f"{connection}: {error}", code=code)
+            reason = str(error)
+        else:
+            if not reason and (found_class := loader.declaration.numeric_class) not in numeric_classes():
+                reason = f"no numeric class is called {found_class!r}; expected one of {', '.join(numeric_classes())}"
+        if reason:
+            left_out[name] = reason
+        else:
+            found[name] = loader
+    return found, left_out
+
+
+def _base(base: str, found: Mapping[str, LoaderImplementation]) -> str:
+    """The loader that ratios are to: the first if the usual one is not here."""
+    if base not in found and base != FIELD[0]:
+        fail(f"--base {base}: expected one of {', '.join(found)}")
+    return base if base in found else next(iter(found))
+
+
+def command(name: str, text: str) -> Any:
+    return single(bench, name, text)
