@@ -34,6 +34,7 @@ LOADER_HEADER = NATIVE.parents[1] / "harness" / "native" / "include" / "rtconfor
 _FOLDER = NATIVE / "loaders" / "rtneural"
 _COMMON_SOURCES = (
     NATIVE / "CMakeLists.txt",
+    NATIVE / "loaders" / "refuse.h",
     _FOLDER / "CMakeLists.txt",
     _FOLDER / "exports.map",
     _FOLDER / "refusal.h",

@@ -18,7 +18,7 @@ std::uint64_t sum_of_lines(const std::vector<std::uint64_t>& memory) {
 std::vector<std::int64_t> reading_ns(std::size_t bytes, std::size_t times) {
     using clock = std::chrono::steady_clock;
     const std::vector<std::uint64_t> memory(bytes / sizeof(std::uint64_t), 1);
-    volatile std::uint64_t sum = sum_of_lines(memory);  // or the compiler sees that nobody wants what is read
+    [[maybe_unused]] volatile std::uint64_t sum = sum_of_lines(memory);  // or the compiler sees that nobody wants what is read
     std::vector<std::int64_t> taken;
     taken.reserve(times);
     for (std::size_t i = 0; i < times; ++i) {

@@ -2,10 +2,9 @@
 #include "dispatch.h"
 #include "network.h"
 
+#include "../refuse.h"
 #include <read_model.h>
-#include <rtconform/loader.h>
 
-#include <algorithm>
 #include <cstring>
 #include <new>
 #include <string>
@@ -20,24 +19,7 @@ struct rtc_model
 namespace
 {
 
-/** As much of a text as fits. Bytes outside ASCII become '?', so that a cut never splits a character. */
-template <size_t size>
-void copy_text(const std::string& text, char (&target)[size]) noexcept
-{
-    const auto length = std::min(text.size(), size - 1);
-    std::transform(text.data(), text.data() + length, target,
-        [](char c)
-        { return static_cast<unsigned char>(c) < 0x80 ? c : '?'; });
-    target[length] = '\0';
-}
-
-rtc_status refuse(rtc_error* error, rtc_phase phase, const std::string& message, const std::string& json_path = {}) noexcept
-{
-    error->phase = phase;
-    copy_text(message, error->message);
-    copy_text(json_path, error->json_path);
-    return RTC_ERROR;
-}
+using rtconform::refuse;
 
 rtc_status refuse(rtc_error* error, const format::Faults& faults)
 {

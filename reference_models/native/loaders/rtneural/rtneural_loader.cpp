@@ -15,7 +15,7 @@
 
 #include <RTNeural/RTNeural.h>
 
-#include <rtconform/loader.h>
+#include "../refuse.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -46,25 +46,7 @@ struct rtc_model
 namespace
 {
 
-/** As much of a text as fits. Bytes outside ASCII become '?', so that a cut never splits a character. */
-template <size_t size>
-void copy_text(const char* text, char (&target)[size]) noexcept
-{
-    const auto length = std::min(std::strlen(text), size - 1);
-    std::transform(text, text + length, target,
-        [](char c)
-        { return static_cast<unsigned char>(c) < 0x80 ? c : '?'; });
-    target[length] = '\0';
-}
-
-/** Fills *error and returns RTC_ERROR. */
-rtc_status refuse(rtc_error* error, rtc_phase phase, const char* message, const char* json_path = "") noexcept
-{
-    error->phase = phase;
-    copy_text(message, error->message);
-    copy_text(json_path, error->json_path);
-    return RTC_ERROR;
-}
+using rtconform::refuse;
 
 rtc_status load(const char* path_utf8, rtc_model** model, rtc_error* error)
 {
@@ -77,7 +59,7 @@ rtc_status load(const char* path_utf8, rtc_model** model, rtc_error* error)
     }
     catch(const Refusal& refusal)
     {
-        return refuse(error, refusal.phase, refusal.message.c_str(), refusal.json_path.c_str());
+        return refuse(error, refusal.phase, refusal.message, refusal.json_path);
     }
     catch(const std::exception& e)
     {

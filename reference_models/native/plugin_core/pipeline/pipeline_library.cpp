@@ -17,9 +17,12 @@
 #include <string>
 #include <utility>
 
+#include "../../loaders/refuse.h"
 #include "sha256.h"
 
 namespace plugin = rtconform::plugin;
+using rtconform::copy_text;
+using rtconform::refuse;
 
 struct rtc_pipeline
 {
@@ -57,24 +60,6 @@ struct Pipeline
     rtc_build_info build_info;
     rtc_pipeline_api api;
 };
-
-/** As much of a text as fits. Bytes outside ASCII become '?', so that a cut never splits a character. */
-template <size_t size>
-void copy_text(const std::string& text, char (&target)[size]) noexcept
-{
-    const auto length = std::min(text.size(), size - 1);
-    std::transform(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(length), target,
-        [](char c) { return static_cast<unsigned char>(c) < 0x80 ? c : '?'; });
-    target[length] = '\0';
-}
-
-rtc_status refuse(rtc_error* error, rtc_phase phase, const std::string& message, const std::string& json_path = {})
-{
-    error->phase = phase;
-    copy_text(message, error->message);
-    copy_text(json_path, error->json_path);
-    return RTC_ERROR;
-}
 
 rtc_phase phase_of(plugin::LoadError::Phase phase)
 {
