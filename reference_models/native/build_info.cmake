@@ -3,6 +3,7 @@
 function(describe_build target version)
   set(digests "")
   foreach(file ${ARGN})
+    cmake_path(NORMAL_PATH file) # a file that two libraries depend on by two paths would be two outputs to ninja
     file(SHA256 "${file}" digest)
     string(APPEND digests "${digest}")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")

@@ -1,5 +1,6 @@
 # From specs.json, which Python reads too, to constants that the compiler knows.
 function(generate_specs json_file header)
+  cmake_path(NORMAL_PATH json_file)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${json_file}")
   file(READ "${json_file}" json)
   string(JSON version GET "${json}" version)
