@@ -82,11 +82,11 @@ def _connected(
             loader = connect(connection, "loader")
             reason = why_not_timed(loader)
         except BadConnection as error:
-            fail(f"{connection}: {error}")
+            fail(str(error))
         except ImplementationError as error:
             if connection in named:
                 code = ExitCode.NOT_AVAILABLE if isinstance(error, NotAvailable) else ExitCode.UNEXPECTED
-                fail(f"{connection}: {error}", code=code)
+                fail(str(error), code=code)
             reason = str(error)
         else:
             if not reason and (found_class := loader.declaration.numeric_class) not in numeric_classes():

@@ -6,11 +6,14 @@ namespace rtc {
 namespace {
 
 constexpr std::size_t line_words = 64 / sizeof(std::uint64_t);
+constexpr std::size_t streams = 4;  // read from several places at the same time, memory gives more
 
 std::uint64_t sum_of_lines(const std::vector<std::uint64_t>& memory) {
-    std::uint64_t sum = 0;
-    for (std::size_t at = 0; at < memory.size(); at += line_words) sum += memory[at];
-    return sum;
+    const std::size_t part = memory.size() / streams;
+    std::uint64_t sums[streams] = {};
+    for (std::size_t at = 0; at < part; at += line_words)
+        for (std::size_t stream = 0; stream < streams; ++stream) sums[stream] += memory[stream * part + at];
+    return sums[0] + sums[1] + sums[2] + sums[3];
 }
 
 }  // namespace
