@@ -46,6 +46,7 @@ _CHECKED = (
     _FOLDER / "checked_network.h",
     *sorted((NATIVE / "format").glob("*.h")),
     *sorted((NATIVE / "format").glob("*.cpp")),
+    NATIVE / "format" / "sources.cmake",
 )
 _SOURCES = {"stl": _PARSED, "eigen": _PARSED, "xsimd": _PARSED, "checked": _CHECKED}
 """What each loader is made of besides: a change to the strict reader makes no other RTNeural of the three."""

@@ -93,6 +93,43 @@ def test_numbers_become_the_nearest_float32(reader):
         assert compare(reader, model) == "accepted"
 
 
+def test_numbers_behind_others_become_the_nearest_float32_as_well(reader):
+    """What is not the first of a row is read apart: any length and exponent, and the middle between two float32."""
+    generator = random.Random(4)
+    row = [_decimal(generator) for _ in range(20_000)]
+    row += [
+        f"{generator.randrange(2**23, 10**7)}{tail}"
+        for tail in (".5", ".5000000001", ".4999999999")
+        for _ in range(300)
+    ]
+    row += [
+        "-0",
+        "-0.0",
+        "0e7",
+        "1E+5",
+        "-2e-05",
+        "0.1e1",
+        "12345678",
+        "123456789.5",
+        "1e38",
+        "3.4028235e38",
+        "1e-45",
+        "1e-60",
+    ]
+    for separator in (",", ", ", " ,\n  "):
+        numbers = separator.join(row).encode()
+        model = b'{"in_shape":[1],"layers":[{"type":"dense","shape":[%d],"weights":[[[%s]],[%s]]}]}'
+        assert compare(reader, model % (len(row), numbers, numbers)) == "accepted"
+
+
+def _decimal(generator: random.Random) -> str:
+    """A number below 1e38 as anyone might write it."""
+    digits, sign = str(generator.randrange(10 ** generator.randrange(1, 22))), generator.choice(("", "-"))
+    exponent = generator.choice(("", "", f"e{generator.randrange(-40, 16)}", f"E+{generator.randrange(10):02}"))
+    whole = generator.choice(("0", digits[:1], digits[:5])) or "0"
+    return f"{sign}{int(whole)}.{generator.randrange(5) * '0'}{digits}{exponent}"
+
+
 def _middle(bits: int, relative: float) -> bytes:
     """The decimal halfway between a float32 and the next, moved by a relative amount."""
     from fractions import Fraction

@@ -12,9 +12,9 @@ namespace rtconform::format
 static constexpr size_t most_faults = 100;
 
 /** Printable ASCII in quotes; of anything else a question mark. */
-static std::string quoted(const std::string& text)
+static std::string quoted(std::string_view text)
 {
-    auto shown = text.substr(0, 40);
+    std::string shown { text.substr(0, 40) };
     for(auto& c : shown)
         if(c < 0x20 || c > 0x7e)
             c = '?';
@@ -22,14 +22,14 @@ static std::string quoted(const std::string& text)
 }
 
 /** The value of a JSON integer; -1 for anything else, and for what no int64 holds. */
-static int64_t whole_number(const JsonText& json, Place place)
+static int64_t whole_number(const Json& json, Value value)
 {
-    if(json.kind(place) != '0')
+    if(json.kind(value) != '0')
         return -1;
-    const auto number = json.number(place);
-    int64_t value = 0;
-    const auto result = std::from_chars(number.data(), number.data() + number.size(), value);
-    return result.ec == std::errc {} && result.ptr == number.data() + number.size() ? value : -1;
+    const auto text = json.text(value);
+    int64_t number = 0;
+    const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
+    return result.ec == std::errc {} && result.ptr == text.data() + text.size() ? number : -1;
 }
 
 /** Lengths of the outermost array, its first element, and so on: "[3][20]", or "20 numbers". */
@@ -49,45 +49,44 @@ void Findings::add(std::string json_path, const std::string& expected, const std
         faults.push_back({ Phase::validate, std::move(json_path), "expected " + expected + ", found " + found });
 }
 
-void Findings::add(std::string json_path, const std::string& expected, std::optional<Place> found)
+void Findings::add(std::string json_path, const std::string& expected, std::optional<Value> found)
 {
     add(std::move(json_path), expected, describe(found));
 }
 
-std::string Findings::describe(std::optional<Place> value) const
+std::string Findings::describe(std::optional<Value> value) const
 {
     if(!value)
         return "no such key";
     switch(json.kind(*value))
     {
     case '"':
-        return "the text " + quoted(json.string(*value));
+        return "the text " + quoted(json.text(*value));
     case '0':
-        return std::string { json.number(*value).substr(0, 40) };
+        return std::string { json.text(*value).substr(0, 40) };
     case '{':
         return "an object";
     case '[':
-        return json.first(*value) ? "an array of " + lengths(first_lengths(*value)) : "an empty array";
+        return json.count(*value) != 0 ? "an array of " + lengths(first_lengths(*value)) : "an empty array";
     default:
         return json.kind(*value) == 'n' ? "null" : json.kind(*value) == 't' ? "true" : "false";
     }
 }
 
-std::vector<size_t> Findings::first_lengths(Place value) const
+std::vector<size_t> Findings::first_lengths(Value value) const
 {
     std::vector<size_t> shape;
-    for(std::optional<Place> level = value; level && json.kind(*level) == '['; level = json.first(*level))
+    for(std::optional<Value> level = value; level && json.kind(*level) == '['; level = json.first(*level))
         shape.push_back(json.count(*level));
     return shape;
 }
 
-uint32_t size_of(std::optional<Place> shape, const std::string& path, Findings& findings)
+uint32_t size_of(std::optional<Value> shape, const std::string& path, Findings& findings)
 {
     const auto& json = findings.json;
-    std::vector<Place> entries;
+    std::vector<Value> entries;
     if(shape && json.kind(*shape) == '[')
-        for(auto entry = json.first(*shape); entry; entry = json.next(json.end(*entry)))
-            entries.push_back(*entry);
+        entries = json.elements(*shape);
     if(entries.empty())
     {
         findings.add(path, "an array that ends in the size, such as [null, null, 3]", shape);
@@ -100,7 +99,7 @@ uint32_t size_of(std::optional<Place> shape, const std::string& path, Findings& 
         const auto place = path + '[' + std::to_string(i) + ']';
         const auto kind = json.kind(entries[i]);
         const auto whole = whole_number(json, entries[i]);
-        const bool is_integer = kind == '0' && json.number(entries[i]).find_first_of(".eE") == std::string_view::npos;
+        const bool is_integer = kind == '0' && json.text(entries[i]).find_first_of(".eE") == std::string_view::npos;
         if(entries.size() == 4 ? i < 2 : i + 1 < entries.size())
         {
             if(kind != 'n' && !is_integer)
@@ -116,7 +115,7 @@ uint32_t size_of(std::optional<Place> shape, const std::string& path, Findings& 
     return findings.faults.size() == before ? static_cast<uint32_t>(size) : 0;
 }
 
-RawLayer::RawLayer(Place object, std::string path, uint32_t input, uint32_t output, Findings& findings)
+RawLayer::RawLayer(Value object, std::string path, uint32_t input, uint32_t output, Findings& findings)
     : input_size { input }
     , output_size { output }
     , object_ { object }
@@ -126,13 +125,10 @@ RawLayer::RawLayer(Place object, std::string path, uint32_t input, uint32_t outp
 {
 }
 
-std::optional<Place> RawLayer::find(const std::string& key)
+std::optional<Value> RawLayer::find(const std::string& key)
 {
     read_.insert(key);
-    for(const auto& member : json().members(object_))
-        if(member.name == key)
-            return member.value;
-    return {};
+    return json().member(object_, key);
 }
 
 void RawLayer::fault(const std::string& key, const std::string& expected, const std::string& found)
@@ -145,16 +141,16 @@ std::string RawLayer::type()
     static constexpr const char* known = "one of dense, time-distributed-dense, conv1d, conv2d, gru, lstm, prelu, "
                                          "batchnorm, batchnorm2d, activation";
     const auto value = find("type");
-    const auto type = value && json().kind(*value) == '"' ? json().string(*value) : std::string {};
+    const auto type = value && json().kind(*value) == '"' ? json().text(*value) : std::string_view {};
     for(const auto* name : { "dense", "time-distributed-dense", "conv1d", "conv2d", "gru", "lstm", "prelu", "batchnorm",
             "batchnorm2d", "activation" })
         if(type == name)
-            return type;
+            return name;
     findings_.add(path_ + ".type", known, value);
     return {};
 }
 
-uint32_t RawLayer::size_at(const char* key, std::optional<Place> value)
+uint32_t RawLayer::size_at(const char* key, std::optional<Value> value)
 {
     const auto whole = value ? whole_number(json(), *value) : -1;
     if(whole >= 1 && whole <= max_size)
@@ -166,9 +162,8 @@ uint32_t RawLayer::size_at(const char* key, std::optional<Place> value)
 uint32_t RawLayer::size(const char* key)
 {
     auto value = find(key);
-    if(value && json().kind(*value) == '[')
-        for(auto entry = json().first(*value); entry; entry = json().next(json().end(*entry)))
-            value = entry;
+    if(value && json().kind(*value) == '[' && json().count(*value) != 0)
+        value = json().elements(*value).back();
     return size_at(key, value);
 }
 
@@ -182,7 +177,7 @@ float RawLayer::epsilon()
 {
     const auto value = find("epsilon");
     if(value && json().kind(*value) == '0')
-        if(const auto number = nearest_double(json().number(*value)); number && *number >= 0)
+        if(const auto number = nearest_double(json().text(*value)); number && *number >= 0)
             if(const auto epsilon = static_cast<float>(*number); epsilon <= std::numeric_limits<float>::max())
                 return epsilon;
     findings_.add(path_ + ".epsilon", "a number of at least 0, such as 1e-05", value);
@@ -192,7 +187,7 @@ float RawLayer::epsilon()
 bool RawLayer::same_padding()
 {
     const auto value = find("padding");
-    const auto padding = value && json().kind(*value) == '"' ? json().string(*value) : std::string {};
+    const auto padding = value && json().kind(*value) == '"' ? json().text(*value) : std::string_view {};
     if(padding != "same" && padding != "valid")
         findings_.add(path_ + ".padding", "\"valid\" or \"same\"", value);
     return padding == "same";
@@ -208,7 +203,7 @@ Activation RawLayer::activation(bool may_be_none)
         return Activation::none;
     if(value && json().kind(*value) == '"')
         for(const auto& [name, activation] : known)
-            if(json().string(*value) == name && (may_be_none || activation != Activation::none))
+            if(json().text(*value) == name && (may_be_none || activation != Activation::none))
                 return activation;
     const std::string expected = "one of tanh, relu, sigmoid, softmax, elu";
     findings_.add(path_ + ".activation", may_be_none ? expected + ", or \"\"" : expected, value);
@@ -220,21 +215,20 @@ void RawLayer::no_activation()
     const auto value = find("activation");
     if(!value)
         return;
-    const auto name = json().kind(*value) == '"' ? json().string(*value) : "?";
+    const auto name = json().kind(*value) == '"' ? json().text(*value) : "?";
     const auto kind = type();
     // Keras writes the cell's own activation, which changes nothing.
     if(!name.empty() && !(name == "tanh" && (kind == "lstm" || kind == "gru")))
         findings_.add(path_ + ".activation", "\"\" or nothing: a " + kind + " layer has no activation", value);
 }
 
-std::vector<Place> RawLayer::weights(std::initializer_list<size_t> counts, const char* meaning)
+std::vector<Value> RawLayer::weights(std::initializer_list<size_t> counts, const char* meaning)
 {
     const auto value = find("weights");
-    std::vector<Place> elements;
+    std::vector<Value> elements;
     if(value && json().kind(*value) == '[')
     {
-        for(auto element = json().first(*value); element; element = json().next(json().end(*element)))
-            elements.push_back(*element);
+        elements = json().elements(*value);
         if(std::find(counts.begin(), counts.end(), elements.size()) != counts.end())
             return elements;
     }
@@ -248,90 +242,77 @@ std::vector<Place> RawLayer::weights(std::initializer_list<size_t> counts, const
 }
 
 std::vector<float> RawLayer::array(
-    const std::vector<Place>& weights, size_t index, std::initializer_list<uint32_t> shape, const char* axes)
+    const std::vector<Value>& weights, size_t index, std::initializer_list<uint32_t> shape, const char* axes)
 {
     if(weights.empty() || std::find(shape.begin(), shape.end(), 0u) != shape.end())
         return {};
-    // A number and a comma take two bytes, so that the text bounds what a hostile shape can ask for.
-    uint64_t numbers_left = (json().end(weights[index]) - weights[index]) / 2 + 1;
-    for(const auto length : shape)
-        numbers_left = std::min<uint64_t>(numbers_left, UINT64_MAX / length);
-    uint64_t expected = 1;
-    for(const auto length : shape)
-        expected = std::min<uint64_t>(expected * length, numbers_left);
-    std::vector<float> numbers;
-    numbers.reserve(expected);
-    Misfit misfit;
-    if(rows(weights[index], shape.begin(), shape.size(), numbers, misfit))
-        return numbers;
+    const auto array = weights[index];
+    const auto misfit = this->misfit(array, shape.begin(), shape.size());
+    if(!misfit)
+        return findings_.json.take_floats(array);
     auto path = path_ + ".weights[" + std::to_string(index) + ']';
     // Where the array as a whole has another shape, that says more than its first row does.
     const std::vector<size_t> expected_shape { shape.begin(), shape.end() };
-    const auto found = findings_.first_lengths(weights[index]);
-    if(misfit.indices.empty() || found != expected_shape)
-        findings_.add(path, "an array of " + lengths(expected_shape) + " (" + axes + ")", weights[index]);
+    const auto found = findings_.first_lengths(array);
+    if(misfit->indices.empty() || found != expected_shape)
+        findings_.add(path, "an array of " + lengths(expected_shape) + " (" + axes + ")", array);
     else
     {
-        for(const auto i : misfit.indices)
+        for(const auto i : misfit->indices)
             path += '[' + std::to_string(i) + ']';
-        findings_.add(path, misfit.expected, misfit.place);
+        findings_.add(path, misfit->expected, misfit->found);
     }
     return {};
 }
 
-std::optional<Place> RawLayer::rows(
-    Place value, const uint32_t* shape, size_t depth, std::vector<float>& numbers, Misfit& misfit)
+std::optional<RawLayer::Misfit> RawLayer::misfit(Value value, const uint32_t* shape, size_t depth) const
 {
-    if(depth == 0)
+    const auto other_shape = [&]
+    { return Misfit { {}, "an array of " + lengths({ shape, shape + depth }), value }; };
+    if(json().kind(value) != '[')
+        return other_shape();
+    if(depth == 1)
     {
-        const bool is_number = json().kind(value) == '0';
-        const auto number = is_number ? read_float(json().rest(value)) : ReadFloat {};
-        if(number.length != 0)
+        const auto floats = json().leading_floats(value);
+        if(floats < std::min<size_t>(json().count(value), shape[0]))
         {
-            numbers.push_back(number.value);
-            return value + number.length;
+            const auto other = json().elements(value)[floats == 0 ? 0 : 1];
+            const bool is_number = json().kind(other) == '0';
+            return Misfit { { floats },
+                is_number ? "a number that float32 can hold (up to 3.4028235e38)" : "a number", other };
         }
-        misfit.expected = is_number ? "a number that float32 can hold (up to 3.4028235e38)" : "a number";
-        misfit.place = value;
-        return {};
     }
-    uint32_t count = 0;
-    auto end = value;
-    if(json().kind(value) == '[')
-        for(auto element = json().first(value); element && count < shape[0]; ++count)
+    else
+    {
+        size_t index = 0;
+        for(const auto element : json().elements(value))
         {
-            const auto behind = rows(*element, shape + 1, depth - 1, numbers, misfit);
-            if(!behind)
+            if(index == shape[0])
+                break;
+            if(auto inner = misfit(element, shape + 1, depth - 1))
             {
-                misfit.indices.insert(misfit.indices.begin(), count);
-                return {};
+                inner->indices.insert(inner->indices.begin(), index);
+                return inner;
             }
-            end = *behind;
-            element = json().next(end);
+            ++index;
         }
-    if(count < shape[0] || json().next(end))
-    {
-        misfit.expected = "an array of " + lengths({ shape, shape + depth });
-        misfit.place = value;
-        return {};
     }
-    return json().closed(end);
+    return json().count(value) == shape[0] ? std::nullopt : std::optional { other_shape() };
 }
 
 void RawLayer::refuse_lost_keys()
 {
-    const auto is_number = [this](Place value, double wanted)
-    { return json().kind(value) == '0' && nearest_double(json().number(value)) == wanted; };
-    const auto is_one = [&](Place value)
+    const auto is_number = [this](Value value, double wanted)
+    { return json().kind(value) == '0' && nearest_double(json().text(value)) == wanted; };
+    const auto is_one = [this](Value value)
     {
         if(json().kind(value) != '[')
             return whole_number(json(), value) == 1;
-        const auto first = json().first(value);
-        const bool fits = first && !json().next(json().end(*first));
-        return fits && whole_number(json(), *first) == 1;
+        return json().count(value) == 1 && whole_number(json(), *json().first(value)) == 1;
     };
-    for(const auto& [key, value] : json().members(object_))
+    for(const auto& [name, value] : json().members(object_))
     {
+        const std::string key { name };
         if(read_.count(key) != 0)
             continue;
         std::string neutral;
@@ -339,7 +320,7 @@ void RawLayer::refuse_lost_keys()
             neutral = "1";
         else if((key == "bidirectional" || key == "go_backwards") && json().kind(value) != 'f')
             neutral = "false";
-        else if(key == "padding" && !(json().kind(value) == '"' && json().string(value) == "causal"))
+        else if(key == "padding" && !(json().kind(value) == '"' && json().text(value) == "causal"))
             neutral = "\"causal\"";
         else if(key == "proj_size" && whole_number(json(), value) != 0)
             neutral = "0";

@@ -1,7 +1,7 @@
 // A layer before it is known to be one: the members of its JSON object, read one by one with every fault noted.
 #pragma once
 
-#include "json_text.h"
+#include "json.h"
 #include "read_model.h"
 
 #include <initializer_list>
@@ -17,30 +17,30 @@ constexpr uint32_t max_size = 1u << 20;
 /** Collects faults while a text is being read. */
 struct Findings
 {
-    const JsonText& json;
+    Json& json;
     Faults faults;
 
     void add(std::string json_path, const std::string& expected, const std::string& found);
 
-    /** The same, with the value at a place as what was found. */
-    void add(std::string json_path, const std::string& expected, std::optional<Place> found);
+    /** The same, with a value as what was found. */
+    void add(std::string json_path, const std::string& expected, std::optional<Value> found);
 
     /** How long an array is, its first element, the first element of that, and so on. */
-    std::vector<size_t> first_lengths(Place array) const;
+    std::vector<size_t> first_lengths(Value array) const;
 
     /** A value in a few words. */
-    std::string describe(std::optional<Place> value) const;
+    std::string describe(std::optional<Value> value) const;
 };
 
 /** Floats per frame that a `shape` stands for: its last entry, or of four entries the third times the fourth.
     0 after a fault. */
-uint32_t size_of(std::optional<Place> shape, const std::string& path, Findings& findings);
+uint32_t size_of(std::optional<Value> shape, const std::string& path, Findings& findings);
 
 class RawLayer
 {
 public:
     /** Sizes are 0 where a fault keeps us from knowing them. */
-    RawLayer(Place object, std::string path, uint32_t input_size, uint32_t output_size, Findings& findings);
+    RawLayer(Value object, std::string path, uint32_t input_size, uint32_t output_size, Findings& findings);
 
     const uint32_t input_size, output_size;
 
@@ -66,36 +66,36 @@ public:
     void no_activation();
 
     /** The elements of `weights`, if there are as many as one of the counts; else none, and a fault. */
-    std::vector<Place> weights(std::initializer_list<size_t> counts, const char* meaning);
+    std::vector<Value> weights(std::initializer_list<size_t> counts, const char* meaning);
 
     /** Element `index` of `weights` as numbers of exactly this shape; none after a fault. A 0 in the shape stands for
         a length that an earlier fault keeps us from knowing. */
     std::vector<float> array(
-        const std::vector<Place>& weights, size_t index, std::initializer_list<uint32_t> shape, const char* axes);
+        const std::vector<Value>& weights, size_t index, std::initializer_list<uint32_t> shape, const char* axes);
 
     void fault(const std::string& key, const std::string& expected, const std::string& found);
 
     /** Keys that nobody has read so far and that would change the layer if anyone did. */
     void refuse_lost_keys();
 
-    const JsonText& json() const { return findings_.json; }
+    const Json& json() const { return findings_.json; }
 
 private:
-    std::optional<Place> find(const std::string& key);
-    uint32_t size_at(const char* key, std::optional<Place> value);
     /** Where an array first differs from the shape that it should have. */
     struct Misfit
     {
         std::vector<size_t> indices;
         std::string expected;
-        Place place = 0;
+        Value found;
     };
 
-    /** Appends the numbers of a nested array; one behind its end, or nothing and the misfit. */
-    std::optional<Place> rows(
-        Place value, const uint32_t* shape, size_t depth, std::vector<float>& numbers, Misfit& misfit);
+    std::optional<Value> find(const std::string& key);
+    uint32_t size_at(const char* key, std::optional<Value> value);
 
-    Place object_;
+    /** Nothing if a nested array has the shape, and holds numbers alone. */
+    std::optional<Misfit> misfit(Value value, const uint32_t* shape, size_t depth) const;
+
+    Value object_;
     std::string path_;
     Findings& findings_;
     std::set<std::string> read_;

@@ -12,68 +12,70 @@
 namespace rtconform::format
 {
 
-static std::optional<Place> member(const JsonText& json, Place object, std::string_view name)
-{
-    for(const auto& member : json.members(object))
-        if(member.name == name)
-            return member.value;
-    return {};
-}
-
-static Model model_of(const JsonText& json, Findings& findings)
+static Model model_of(const Json& json, Findings& findings)
 {
     Model model {};
     static const std::string expected = R"(an RTNeural JSON model: {"in_shape": [...], "layers": [...]})";
-    if(json.kind(json.root()) != '{')
+    if(json.kind(json.root) != '{')
     {
-        findings.add("$", expected, std::optional { json.root() });
+        findings.add("$", expected, std::optional { Json::root });
         return model;
     }
-    const auto shape = member(json, json.root(), "in_shape"), layers = member(json, json.root(), "layers");
-    if(!shape && !layers && !json.members(json.root()).empty())
+    const auto shape = json.member(json.root, "in_shape"), layers = json.member(json.root, "layers");
+    if(!shape && !layers && json.count(json.root) != 0)
     {
         findings.add("$", expected, "an object with neither, which is another format; `rtconform validate` names it");
         return model;
     }
     auto size = model.input_size = size_of(shape, "$.in_shape", findings);
-    const auto first = layers && json.kind(*layers) == '[' ? json.first(*layers) : std::nullopt;
-    if(!first)
+    if(!layers || json.kind(*layers) != '[' || json.count(*layers) == 0)
+    {
         findings.add("$.layers", "an array of at least one layer", layers);
-    for(auto object = first; object; object = json.next(json.end(*object)))
+        return model;
+    }
+    for(const auto object : json.elements(*layers))
     {
         const auto path = "$.layers[" + std::to_string(model.layers.size()) + ']';
-        if(json.kind(*object) != '{')
+        if(json.kind(object) != '{')
         {
-            findings.add(path, "a layer object with type, shape and weights", object);
+            findings.add(path, "a layer object with type, shape and weights", std::optional { object });
             model.layers.emplace_back();
             size = 0;
             continue;
         }
-        const auto output_size = size_of(member(json, *object, "shape"), path + ".shape", findings);
-        RawLayer raw { *object, path, size, output_size, findings };
+        const auto output_size = size_of(json.member(object, "shape"), path + ".shape", findings);
+        RawLayer raw { object, path, size, output_size, findings };
         model.layers.push_back(read_layer(raw));
         size = output_size;
     }
     return model;
 }
 
-std::variant<Model, Faults> read_text(std::string_view text)
+static std::variant<Model, Faults> read(TextWindow&& text)
 {
-    const auto checked = JsonText::check(text);
-    if(const auto* fault = std::get_if<SyntaxFault>(&checked))
+    auto read = Json::read(std::move(text));
+    if(const auto* fault = std::get_if<SyntaxFault>(&read))
     {
-        const auto before = text.substr(0, fault->place);
-        const auto line = 1 + std::count(before.begin(), before.end(), '\n');
-        const auto column = fault->place - (before.rfind('\n') + 1); // npos + 1 is 0
-        const auto where = " at line " + std::to_string(line) + ", column " + std::to_string(column + 1);
+        const auto where = " at line " + std::to_string(fault->position.line) + ", column "
+            + std::to_string(fault->position.column);
         return Faults { Fault { Phase::parse, "$", "expected " + fault->expected + ", found " + fault->found + where } };
     }
-    const auto& json = std::get<JsonText>(checked);
+    auto& json = std::get<Json>(read);
     Findings findings { json, {} };
     auto model = model_of(json, findings);
     if(findings.faults.empty())
         return model;
     return std::move(findings.faults);
+}
+
+std::variant<Model, Faults> read_text(std::string_view text)
+{
+    return read(TextWindow { text });
+}
+
+std::variant<Model, Faults> read_pieces(TextWindow::Source source)
+{
+    return read(TextWindow { std::move(source) });
 }
 
 static Faults unreadable(const std::string& found)
@@ -97,11 +99,19 @@ std::variant<Model, Faults> read_file(const char* path_utf8)
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file { std::fopen(path_utf8, "rb"), &std::fclose };
     if(file == nullptr)
         return unreadable(std::strerror(errno));
-    std::string text(static_cast<size_t>(std::filesystem::file_size(path, error)), '\0');
-    text.resize(error ? 0 : std::fread(text.data(), 1, text.size(), file.get()));
-    if(error || std::ferror(file.get()) != 0)
-        return unreadable(error ? error.message() : std::strerror(errno));
-    return read_text(text);
+    int failed = 0;
+    uintmax_t left = max_bytes;
+    auto model = read_pieces(
+        [&](char* memory, size_t size)
+        {
+            const auto count = std::fread(memory, 1, std::min<uintmax_t>(size, left), file.get());
+            failed = std::ferror(file.get()) != 0 ? errno : 0;
+            left -= count;
+            return count;
+        });
+    if(failed != 0)
+        return unreadable(std::strerror(failed));
+    return model;
 }
 
 } // namespace rtconform::format

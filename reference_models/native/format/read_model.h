@@ -6,6 +6,7 @@
 #pragma once
 
 #include "model.h"
+#include "text_window.h"
 
 #include <string>
 #include <string_view>
@@ -33,10 +34,13 @@ struct Fault
 /** At least one, in the order of the file; of an array, the first place that doesn't fit; at most 100. */
 using Faults = std::vector<Fault>;
 
-/** Reads a whole file into memory, and at most 1 GiB. Throws std::bad_alloc and nothing else. */
+/** Reads a file of at most 1 GiB, of whose text only a piece at a time is in memory. Throws std::bad_alloc and nothing else. */
 std::variant<Model, Faults> read_file(const char* path_utf8);
 
 /** The same for the content of a file. Throws std::bad_alloc and nothing else. */
 std::variant<Model, Faults> read_text(std::string_view text);
+
+/** The same for a text that comes in pieces. Throws std::bad_alloc and what the source throws. */
+std::variant<Model, Faults> read_pieces(TextWindow::Source source);
 
 } // namespace rtconform::format

@@ -1,7 +1,9 @@
 // Runs the strict reader on many files in one process: on stdin, files as a 4-byte length and their bytes; on stdout,
-// for each a 4-byte length and either "M" and everything that the model holds, or "F" and one line per fault.
+// for each a 4-byte length and either "M" and everything that the model holds, or "F" and one line per fault. Each is read
+// as a whole and in pieces; where that makes a difference, the difference is the one fault.
 #include "read_model.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -69,9 +71,8 @@ struct Dump
     }
 };
 
-static std::string answer(const std::string& text)
+static std::string answer(const std::variant<Model, Faults>& read)
 {
-    const auto read = read_text(text);
     std::string said;
     if(const auto* model = std::get_if<Model>(&read))
     {
@@ -87,6 +88,18 @@ static std::string answer(const std::string& text)
     return said;
 }
 
+/** The same text a few bytes at a time: one, two, and so on up to a hundred. */
+static TextWindow::Source in_pieces(std::string_view text)
+{
+    return [text, most = size_t { 0 }](char* memory, size_t size) mutable
+    {
+        most = most % 100 + 1;
+        const auto count = text.copy(memory, std::min(most, size));
+        text.remove_prefix(count);
+        return count;
+    };
+}
+
 int main()
 {
     for(uint32_t length = 0; std::fread(&length, sizeof length, 1, stdin) == 1;)
@@ -94,7 +107,9 @@ int main()
         std::string text(length, '\0');
         if(std::fread(text.data(), 1, length, stdin) != length)
             return 2;
-        const auto said = answer(text);
+        auto said = answer(read_text(text));
+        if(const auto other = answer(read_pieces(in_pieces(text))); other != said)
+            said = "Fread\t\tin pieces it is another text: " + other;
         length = static_cast<uint32_t>(said.size());
         std::fwrite(&length, sizeof length, 1, stdout);
         std::fwrite(said.data(), 1, length, stdout);

@@ -1,7 +1,7 @@
 #include "trainer_output.h"
 
+#include "json.h"
 #include "json_string.h"
-#include "json_text.h"
 #include "numbers.h"
 
 #include <algorithm>
@@ -13,8 +13,8 @@ namespace rtconform::plugin
 namespace
 {
 
-using format::JsonText;
-using format::Place;
+using format::Json;
+using format::Value;
 
 /** The text with '?' for each byte that is no UTF-8, and for control characters, which no user can read. */
 std::string readable(std::string_view text)
@@ -30,16 +30,16 @@ std::string readable(std::string_view text)
     return result;
 }
 
-std::optional<double> number_at(const JsonText& json, std::optional<Place> value)
+std::optional<double> number_at(const Json& json, std::optional<Value> value)
 {
-    return value && json.kind(*value) == '0' ? format::nearest_double(json.number(*value)) : std::nullopt;
+    return value && json.kind(*value) == '0' ? format::nearest_double(json.text(*value)) : std::nullopt;
 }
 
-std::optional<uint64_t> whole_number_at(const JsonText& json, std::optional<Place> value)
+std::optional<uint64_t> whole_number_at(const Json& json, std::optional<Value> value)
 {
     if(!value || json.kind(*value) != '0')
         return {};
-    const auto text = json.number(*value);
+    const auto text = json.text(*value);
     uint64_t number = 0;
     const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
     return result.ec == std::errc {} && result.ptr == text.data() + text.size() ? std::optional { number } : std::nullopt;
@@ -71,24 +71,19 @@ void LineCutter::finish(const std::function<void(std::string_view)>& on_line)
 
 std::optional<TrainingProgress> progress_in(std::string_view line)
 {
-    const auto checked = JsonText::check(line);
-    const auto* json = std::get_if<JsonText>(&checked);
-    if(json == nullptr || json->kind(json->root()) != '{')
+    const auto read = Json::read(format::TextWindow { line });
+    const auto* json = std::get_if<Json>(&read);
+    if(json == nullptr || json->kind(json->root) != '{')
         return {};
-    const auto member = [json](std::string_view name) -> std::optional<Place>
-    {
-        for(const auto& member : json->members(json->root()))
-            if(member.name == name)
-                return member.value;
-        return {};
-    };
+    const auto member = [json](std::string_view name)
+    { return json->member(json->root, name); };
     const auto epoch = whole_number_at(*json, member("epoch"));
     const auto loss = number_at(*json, member("loss"));
     if(!epoch || !loss)
         return {};
     const auto model = member("model");
     const bool has_name = model && json->kind(*model) == '"';
-    return TrainingProgress { has_name ? readable(json->string(*model)) : "", *epoch, *loss,
+    return TrainingProgress { has_name ? readable(json->text(*model)) : "", *epoch, *loss,
         number_at(*json, member("validation_loss")) };
 }
 
