@@ -5,6 +5,7 @@ import pytest
 
 from rtconform.harness import signals
 from rtconform.harness.five_models import specs
+from rtconform.harness.implementations import connect
 from rtconform.harness.paths import FIXTURES
 from rtconform.harness.rtneural_json import budget, dumps, read
 from rtconform.reference_models.compact_loaders import NAMES, library
@@ -96,3 +97,12 @@ def test_integer_sums_are_the_same_on_all_instruction_sets(monkeypatch):
         loader.unload(opened)
     for other in outputs[1:]:
         np.testing.assert_allclose(other, outputs[0], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_loading_holds_the_numbers_of_one_model_besides_and_no_text(name):
+    """The largest has 640,640 numbers in 7.5 MB of text; half a megabyte is for vectors as they grow."""
+    paths = [MODELS / spec["file"] for spec in specs().values()]
+    with connect(f"abi:{library()}#{name}", "loader").open() as session:
+        memory = session.measure_memory(paths, cycles=1)
+    assert memory.peak_bytes < memory.live_bytes + 4 * 640_640 + 2**19

@@ -15,18 +15,18 @@ inline uint16_t nearest_half(float value)
 {
     uint32_t bits;
     std::memcpy(&bits, &value, sizeof bits);
-    const auto sign = static_cast<uint16_t>(bits >> 16 & 0x8000);
+    const auto sign = bits >> 16 & 0x8000;
     bits &= 0x7fffffff;
-    if(bits < 0x38800000) // below 2^-14, where binary16 counts in steps of 2^-24
-    {
-        float size;
-        std::memcpy(&size, &bits, sizeof size);
-        size += 0.5f; // whose last place is 2^-24, so that the addition rounds
-        std::memcpy(&bits, &size, sizeof bits);
-        return static_cast<uint16_t>(sign | (bits - 0x3f000000));
-    }
-    bits += 0xfff + (bits >> 13 & 1); // half a step, a little less where the digit before is even
-    return static_cast<uint16_t>(sign | ((bits - 0x38000000) >> 13));
+    // Half a step, a little less where the digit before is even; then the exponent's other bias.
+    const auto normal = (bits + 0xfff + (bits >> 13 & 1) - 0x38000000) >> 13;
+    // Below 2^-14, binary16 counts in steps of 2^-24, the last place of a half, so that an addition rounds.
+    float size;
+    std::memcpy(&size, &bits, sizeof size);
+    size += 0.5f;
+    uint32_t denormal;
+    std::memcpy(&denormal, &size, sizeof denormal);
+    denormal -= 0x3f000000;
+    return static_cast<uint16_t>(sign | (bits < 0x38800000 ? denormal : normal));
 }
 
 /** The float32 of a binary16 that is no infinity. */
@@ -36,7 +36,7 @@ inline float from_half(uint16_t half)
     uint32_t bits = (half & 0x7fffu) << 13;
     float size;
     std::memcpy(&size, &bits, sizeof size);
-    return (half & 0x8000) != 0 ? size * -0x1p112f : size * 0x1p112f;
+    return size * ((half & 0x8000) != 0 ? -0x1p112f : 0x1p112f);
 }
 
 } // namespace rtconform::compact

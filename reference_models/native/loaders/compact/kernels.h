@@ -2,14 +2,15 @@
 //
 // A kernel (the matrix) is stored as its product with a frame reads it: from front to back, each byte once.
 // A *vector* holds `lanes` outputs: 16 with AVX-512, 8 with AVX2, 4 with NEON and without any. Outputs are taken in blocks
-// of up to eight vectors, v0 to v7, which eight sums in registers belong to. Within a block the inputs follow each other,
-// `depth` at a time: one for floats, and four for int8, which is as many products as the dot instructions add up.
+// of up to four vectors, v0 to v3, which sums in registers belong to, floats in two blocks at the same time. Within a block
+// the inputs follow each other, `depth` at a time: one for floats, and four for int8, which is as many products as the dot
+// instructions add up.
 //
 //      block 0                                                              block 1
 //      inputs 0 .. depth-1              inputs depth .. 2 depth-1
-//     +----+----+----+--   --+----+    +----+----+----+--   --+----+       +----+--
-//     | v0 | v1 | v2 |  ...  | v7 |    | v0 | v1 | v2 |  ...  | v7 |  ...  | v0 | ...
-//     +----+----+----+--   --+----+    +----+----+----+--   --+----+       +----+--
+//     +----+----+----+----+            +----+----+----+----+               +----+--
+//     | v0 | v1 | v2 | v3 |            | v0 | v1 | v2 | v3 |          ...  | v0 | ...
+//     +----+----+----+----+            +----+----+----+----+               +----+--
 //       |
 //       +--> output 0: its depth inputs | output 1: its depth inputs | ... | output lanes-1
 //
@@ -28,7 +29,7 @@ namespace rtconform::compact
 /** Buffers of floats are padded to whole multiples of this, the widest vector, with zeros behind their values. */
 constexpr uint32_t widest = 16;
 
-constexpr uint32_t vectors_per_block = 8;
+constexpr uint32_t vectors_per_block = 4;
 
 constexpr uint32_t rounded_up(uint32_t size, uint32_t step)
 {

@@ -83,30 +83,48 @@ inline void with_count(uint32_t count, Function function)
         with_count<largest - 1>(count, function);
 }
 
-template <uint32_t vectors, typename Weight>
-inline const Weight* multiply_block(const Weight* w, const float* x, uint32_t inputs, const float* start, float* y)
+/** How many sums there are of each vector: an addition waits for the one before, and others can go on meanwhile. */
+constexpr uint32_t ways_for(uint32_t sums)
 {
-    constexpr uint32_t ways = vectors > 4 ? 1 : vectors > 2 ? 2 : 4; // so that there are enough sums to wait for none
-    Floats sums[ways][vectors];
-    for(uint32_t v = 0; v < vectors; ++v)
-        sums[0][v] = load(start + v * lanes);
-    for(uint32_t k = 1; k < ways; ++k)
+    return sums > 4 ? 1 : sums > 2 ? 2 : 4;
+}
+
+/** Blocks side by side, so that weights come from as many places: processors fetch ahead from each, though not beyond the
+    end of a page. */
+template <uint32_t blocks, uint32_t vectors, typename Weight>
+inline const Weight* multiply_blocks(const Weight* w, const float* x, uint32_t inputs, const float* start, float* y)
+{
+    constexpr uint32_t ways = ways_for(blocks * vectors);
+    const auto block = size_t { inputs } * vectors * lanes;
+    Floats sums[ways][blocks][vectors];
+    for(uint32_t b = 0; b < blocks; ++b)
         for(uint32_t v = 0; v < vectors; ++v)
-            sums[k][v] = Floats {};
+            sums[0][b][v] = load(start + (b * vectors + v) * lanes);
+    for(uint32_t k = 1; k < ways; ++k)
+        for(uint32_t b = 0; b < blocks; ++b)
+            for(uint32_t v = 0; v < vectors; ++v)
+                sums[k][b][v] = Floats {};
+    const auto add_input = [&](uint32_t k, float input)
+    {
+        for(uint32_t b = 0; b < blocks; ++b)
+            for(uint32_t v = 0; v < vectors; ++v)
+                sums[k][b][v] += input * load(w + b * block + v * lanes);
+        w += vectors * lanes;
+    };
     uint32_t i = 0;
     for(; i + ways <= inputs; i += ways)
         for(uint32_t k = 0; k < ways; ++k)
-            for(uint32_t v = 0; v < vectors; ++v, w += lanes)
-                sums[k][v] += x[i + k] * load(w);
+            add_input(k, x[i + k]);
     for(; i < inputs; ++i)
-        for(uint32_t v = 0; v < vectors; ++v, w += lanes)
-            sums[0][v] += x[i] * load(w);
-    for(uint32_t k = 1; k < ways; ++k)
+        add_input(0, x[i]);
+    for(uint32_t b = 0; b < blocks; ++b)
         for(uint32_t v = 0; v < vectors; ++v)
-            sums[0][v] += sums[k][v];
-    for(uint32_t v = 0; v < vectors; ++v)
-        store(y + v * lanes, sums[0][v]);
-    return w;
+        {
+            for(uint32_t k = 1; k < ways; ++k)
+                sums[0][b][v] += sums[k][b][v];
+            store(y + (b * vectors + v) * lanes, sums[0][b][v]);
+        }
+    return w + (blocks - 1) * block;
 }
 
 template <typename Weight>
@@ -116,9 +134,16 @@ inline void multiply(const Matrix& kernel, const float* x, const float* start, f
     auto w = static_cast<const Weight*>(kernel.weights);
     const auto inputs = kernel.inputs;
     auto left = kernel.outputs / lanes;
-    for(; left >= vectors_per_block; left -= vectors_per_block, start += step, y += step)
-        w = multiply_block<vectors_per_block>(w, x, inputs, start, y);
-    with_count(left, [&](auto vectors) { multiply_block<vectors.value>(w, x, inputs, start, y); });
+    for(; left >= 2 * vectors_per_block; left -= 2 * vectors_per_block, start += 2 * step, y += 2 * step)
+        w = multiply_blocks<2, vectors_per_block>(w, x, inputs, start, y);
+    if(left >= vectors_per_block)
+    {
+        w = multiply_blocks<1, vectors_per_block>(w, x, inputs, start, y);
+        left -= vectors_per_block;
+        start += step;
+        y += step;
+    }
+    with_count(left, [&](auto vectors) { multiply_blocks<1, vectors.value>(w, x, inputs, start, y); });
 }
 
 void multiply_f32(const Matrix& kernel, const float* x, const float* start, float* y)
@@ -141,7 +166,7 @@ template <uint32_t vectors>
 inline const int8_t* multiply_block(
     const int8_t* w, Quantised x, uint32_t fours, const float* scales, const int32_t* weights, const float* start, float* y)
 {
-    constexpr uint32_t ways = vectors > 4 ? 1 : vectors > 2 ? 2 : 4;
+    constexpr uint32_t ways = ways_for(vectors);
     const auto* inputs = reinterpret_cast<const int32_t __attribute__((may_alias))*>(x.values);
     Ints sums[ways][vectors];
     for(uint32_t k = 0; k < ways; ++k)

@@ -11,6 +11,9 @@ namespace rtconform::compact
 /** int32 holds the sum of so many products of an input of 8 bits, signed or not, and a weight. */
 static constexpr uint32_t most_inputs_i8 = 1u << 16;
 
+/** Added and taken away again, it rounds what is smaller than 2^51 to the nearest whole number, ties to even. */
+static constexpr double rounder = 6755399441055744.0; // 1.5 * 2^52
+
 static constexpr uint32_t depth(Precision precision)
 {
     return precision == Precision::i8 ? 4 : 1;
@@ -42,32 +45,33 @@ Product::Product(Setting setting, uint32_t inputs, uint32_t outputs, uint32_t ga
     }
 }
 
-size_t Product::place(uint32_t input, uint32_t output) const
-{
-    const auto block = kernels_.lanes * vectors_per_block, first = output / block * block;
-    const auto width = std::min(block, kernel_.outputs - first);
-    const auto together = depth(precision_), inputs = rounded_up(kernel_.inputs, together);
-    return size_t { first } * inputs + size_t { input / together } * width * together + (output - first) * together
-        + input % together;
-}
-
 template <typename Weight, typename Convert>
 void Product::pack(const float* kernel, size_t row, Convert converted)
 {
-    auto* weights = static_cast<Weight*>(kernel_.weights);
-    const auto together = depth(precision_);
-    for(uint32_t gate = 0; gate < kernel_.outputs / stride_; ++gate)
-        for(uint32_t begin = 0; begin < outputs_; begin += kernels_.lanes) // within a vector, outputs are neighbours
+    struct Vector
+    {
+        uint32_t output, column, count; // where it begins, here and in a row of the file, and how many outputs it has
+    };
+    auto* to = static_cast<Weight*>(kernel_.weights);
+    const auto lanes = kernels_.lanes, together = depth(precision_);
+    for(uint32_t first = 0; first < kernel_.outputs; first += lanes * vectors_per_block)
+    {
+        Vector vectors[vectors_per_block];
+        uint32_t count = 0;
+        for(auto output = first; output < kernel_.outputs && count < vectors_per_block; output += lanes)
         {
-            const auto first = gate * stride_ + begin, count = std::min(kernels_.lanes, outputs_ - begin);
-            for(uint32_t i = 0; i < kernel_.inputs; ++i)
-            {
-                const auto* from = kernel + i * row + size_t { gate } * outputs_ + begin;
-                auto* to = weights + place(i, first);
-                for(uint32_t o = 0; o < count; ++o)
-                    to[size_t { o } * together] = converted(from[o], first + o);
-            }
+            const auto within = output % stride_;
+            vectors[count++] = { output, output / stride_ * outputs_ + within, std::min(lanes, outputs_ - within) };
         }
+        for(uint32_t i = 0; i < kernel_.inputs; i += together)
+            for(uint32_t v = 0; v < count; ++v, to += size_t { lanes } * together)
+                for(uint32_t k = 0; k < together && i + k < kernel_.inputs; ++k)
+                {
+                    const auto* from = kernel + (i + k) * row + vectors[v].column;
+                    for(uint32_t o = 0; o < vectors[v].count; ++o)
+                        to[o * together + k] = converted(from[o], vectors[v].output + o);
+                }
+    }
 }
 
 void Product::pack(const float* kernel, size_t row)
@@ -85,19 +89,20 @@ void Product::pack(const float* kernel, size_t row)
         throw Unfit { "expected kernels of at most 65536 inputs, which is as many as the sums have room for" };
     for(uint32_t o = 0; o < kernel_.outputs; ++o)
         kernel_.scales[o] = 0.0f;
-    for(uint32_t gate = 0; gate < kernel_.outputs / stride_; ++gate)
-        for(uint32_t i = 0; i < kernel_.inputs; ++i)
+    for(uint32_t i = 0; i < kernel_.inputs; ++i)
+        for(uint32_t gate = 0; gate < kernel_.outputs / stride_; ++gate)
+        {
+            const auto* from = kernel + i * row + size_t { gate } * outputs_;
+            auto* largest = kernel_.scales + gate * stride_;
             for(uint32_t o = 0; o < outputs_; ++o)
-            {
-                auto& largest = kernel_.scales[gate * stride_ + o];
-                largest = std::max(largest, std::abs(kernel[i * row + size_t { gate } * outputs_ + o]));
-            }
+                largest[o] = std::max(largest[o], std::abs(from[o]));
+        }
     for(uint32_t o = 0; o < kernel_.outputs; ++o)
         kernel_.scales[o] = kernel_.scales[o] > 0.0f ? kernel_.scales[o] / 127.0f : 1.0f;
     pack<int8_t>(kernel, row,
         [this](float value, uint32_t output)
         {
-            const auto steps = std::nearbyint(double { value } / kernel_.scales[output]);
+            const auto steps = (double { value } / kernel_.scales[output] + rounder) - rounder;
             const auto stored = static_cast<int8_t>(std::clamp(steps, -127.0, 127.0));
             kernel_.sums[output] += stored;
             return stored;

@@ -54,8 +54,6 @@ public:
     }
 
 private:
-    size_t place(uint32_t input, uint32_t output) const;
-
     template <typename Weight, typename Convert>
     void pack(const float* kernel, size_t row, Convert converted);
 
