@@ -8,6 +8,7 @@ is listed, and counts as not tried.
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,15 +83,31 @@ class Matrix:
 
 
 def load(path: Path = LIST) -> list[Entry]:
-    """The good implementations and the known-bads, in the order of the file."""
+    """The good implementations and the known-bads, in the order of the file, patterns in `may_fire` spelt out."""
     document = toml.loads(path.read_text(encoding="utf-8"))
     entries = []
     for record in (*document["good"], *document["known_bad"]):
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
         given = values.pop("chain", None) or {values["role"]: values.pop("connection")}
-        connections = {role: resolved(connection) for role, connection in given.items()}
-        entries.append(Entry(**{"role": catalogue.CHAIN, **values, "connections": connections}))
+        values["connections"] = {role: resolved(connection) for role, connection in given.items()}
+        values.setdefault("role", catalogue.CHAIN)
+        declared = [name for text in values.get("may_fire", ()) for name in _named(text, values["role"])]
+        values["may_fire"] = tuple(name for name in declared if name not in values.get("killed_by", ()))
+        entries.append(Entry(**values))
     return entries
+
+
+def _named(text: str, role: str) -> list[str]:
+    """The requirement of that name; those of the role that a pattern such as `NUM-*` stands for.
+
+    A timed one has to be named, since that is what has it tried. Raises ValueError for a pattern that fits none.
+    """
+    if "*" not in text:
+        return [text]
+    mine = [r.id for r in catalogue.load().values() if r.role == role and not r.is_timed]
+    if found := fnmatch.filter(mine, text):
+        return found
+    raise ValueError(f"{LIST}: expected the beginning of an id of the role {role} in may_fire, found {text}")
 
 
 def resolved(connection: str) -> str:

@@ -109,6 +109,28 @@ def test_one_case_that_can_be_judged_is_enough_to_have_to_catch():
     assert matrix.uncovered(judged, [catalogue.load()["NUM-ORACLE"]]) == ["NUM-ORACLE: no known-bad is caught by it"]
 
 
+def listed(folder, may_fire):
+    """The only known-bad of a list."""
+    path = folder / "list.toml"
+    entry = f'id = "late"\nrole = "loader"\nconnection = "mine"\nmistake = "late"\nmay_fire = {may_fire}\n'
+    path.write_text(f'good = []\n[[known_bad]]\nkilled_by = ["RT-NO-LOCK"]\n{entry}', encoding="utf-8")
+    (late,) = matrix.load(path)
+    return late
+
+
+def test_a_pattern_stands_for_what_begins_so_and_is_not_timed(tmp_path):
+    """But for what has to catch it; requirements of the latency class are tried only where they are named."""
+    assert listed(tmp_path, ["RT-NO-*", "NUM-ORACLE"]).may_fire == (
+        *("RT-NO-ALLOCATION", "RT-NO-BLOCKING-CALL", "RT-NO-EXCEPTION", "RT-NO-SYSTEM-CALL", "RT-NO-PAGE-FAULT"),
+        "NUM-ORACLE",
+    )
+    everything = listed(tmp_path, ["*"]).may_fire
+    assert "LDR-DECLARES" in everything and not {"LAT-STEP", "MEM-LIVE", "PIP-FLOW"} & set(everything)
+    for nothing in ("PIP-*", "LAT-*"):
+        with pytest.raises(ValueError, match=f"loader in may_fire, found {nothing[:4]}"):
+            listed(tmp_path, [nothing])
+
+
 def test_the_data_keep_their_published_form(document):
     """The schema is one, and the data are of it; what was tried and fired is all there."""
     jsonschema_rs.meta.validate(SCHEMA)
