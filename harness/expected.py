@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import five_models
+from . import five_models, signals
 from .five_models import AUDIO
 from .judging import check
 from .measure.step import gather
@@ -81,6 +81,20 @@ def flow_inputs(case: ModelCase) -> np.ndarray:
     name = next(name for name, model in five_models.specs().items() if model["file"] == case.path.name)
     stage = next(stage for stage in five_models.flow() if stage["model"] == name)
     return gather(stage["inputs"], flow_outputs(case.path.parent))
+
+
+@lru_cache(maxsize=16)
+def over_periods(case: ModelCase, period: int, periods: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """(frames `[T, in]`, the oracle's outputs `[T, out]`) of as many periods as asked for, all of the same frames.
+
+    One of the five is fed with the beginning of what it gets in the data flow, another model with noise.
+    """
+    if is_one_of_five(case):
+        frames = flow_inputs(case)[:period]
+    else:
+        frames = signals.noise(period, case.model.input_size, seed=seed)
+    frames = np.tile(frames, (periods, 1))
+    return frames, oracle.evaluate(case.model, frames)
 
 
 def is_one_of_five(case: ModelCase) -> bool:

@@ -192,6 +192,7 @@ def _figures(run: Run) -> dict[str, Any]:
         "errors": errors,
         "error_axis": pictures.error_axis(errors) if errors else None,
         "models_shown": MODELS_SHOWN,
+        "roundings": measured.roundings(run),
         "latencies": latencies,
         "latency_axis": pictures.latency_axis(latencies) if latencies else None,
         "histogram": pictures.histogram,

@@ -98,6 +98,7 @@ def _undecided(groups: Sequence[reading.Group]) -> Iterator[str]:
 def _measured(run: Run) -> Iterator[str]:
     for title, columns, rows in (
         ("Largest error", ("model", "implementation", "error", "error / budget"), _errors(run)),
+        ("What rounding costs", ("implementation", "of", "lost", "limit"), _roundings(run)),
         ("Time of one step", STEP_COLUMNS, _latencies(run)),
         ("Memory", ("implementation", "held", "peak", "limit"), _memories(run)),
     ):
@@ -114,6 +115,13 @@ def _errors(run: Run) -> list[tuple[str, ...]]:
             digits(f.worst) + ("" if f.holds else " **over**"),
         )
         for f in measured.errors(run)[:MOST_ERRORS]
+    ]
+
+
+def _roundings(run: Run) -> list[tuple[str, ...]]:
+    return [
+        (code(f.implementation), f.of, digits(f.lost) + ("" if f.holds else " **over**"), digits(f.limit))
+        for f in measured.roundings(run)
     ]
 
 

@@ -1,4 +1,4 @@
-"""What the measurement records of a run come to: errors, memory and training, one figure per row."""
+"""What the measurement records of a run come to: errors, rounding, memory and training, one figure per row."""
 
 from __future__ import annotations
 
@@ -34,6 +34,23 @@ class ErrorFigure:
     @property
     def holds(self) -> bool:
         return self.worst <= 1
+
+
+@dataclass(frozen=True)
+class RoundingFigure:
+    """What one implementation loses of the models as they were trained.
+
+    `of` chords and notes it is the part that are others, of emotion the largest error of valence and arousal.
+    """
+
+    implementation: str
+    of: str
+    lost: float
+    limit: float
+
+    @property
+    def holds(self) -> bool:
+        return self.lost <= self.limit
 
 
 @dataclass(frozen=True)
@@ -105,6 +122,14 @@ def errors(run: Run) -> list[ErrorFigure]:
         return figure.model not in over, figure.model.split(" ")[0] not in reference, order[figure.model]
 
     return sorted(figures, key=rank)
+
+
+def roundings(run: Run) -> list[RoundingFigure]:
+    """One figure per measurement, in the order of the run."""
+    return [
+        RoundingFigure(names(record)[0], record["of"], _worst_if_nan(record["lost"]), number(record["limit"]))
+        for record in of_kind(run, "rounding")
+    ]
 
 
 def memories(run: Run) -> list[MemoryFigure]:

@@ -44,6 +44,7 @@ def render(run: Run, report: str, colour: bool | None = None) -> str:
         _undecided(run),
         _known(run),
         _errors(run),
+        _roundings(run),
         _latencies(run),
         _memories(run),
     ):
@@ -188,6 +189,26 @@ def _errors(run: Run) -> Iterator[RenderableType]:
 def _error_cell(figure: measured.ErrorFigure) -> RenderableType:
     over = "" if figure.holds else " OVER"
     return _styled(f"{figure.largest_error:.1e} {digits(figure.worst, 2)}{over}", "bold red" if over else "")
+
+
+def _roundings(run: Run) -> Iterator[RenderableType]:
+    figures = measured.roundings(run)
+    if figures:
+        limits = {figure.of: f"{figure.of} ({digits(figure.limit)})" for figure in figures}
+        yield _title("Lost by rounding: other chords, other notes, error of the emotion (limit)")
+        table = _grid(1 + len(limits), "right")
+        table.add_row("  ", *limits.values())
+        cells = {(figure.implementation, figure.of): figure for figure in figures}
+        for name in dict.fromkeys(figure.implementation for figure in figures):
+            row = [cells.get((name, of)) for of in limits]
+            table.add_row(f"  {name}", *("-" if figure is None else _rounding_cell(figure) for figure in row))
+        yield table
+        yield ""
+
+
+def _rounding_cell(figure: measured.RoundingFigure) -> RenderableType:
+    over = "" if figure.holds else " OVER"
+    return _styled(f"{digits(figure.lost, 2)}{over}", "bold red" if over else "")
 
 
 def _latencies(run: Run) -> Iterator[RenderableType]:

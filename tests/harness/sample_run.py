@@ -168,7 +168,7 @@ def varied_results() -> list[dict[str, Any]]:
 
 
 def measurements() -> list[dict[str, Any]]:
-    """Errors of the five models on three loaders, one of them wrong; latency, memory and training."""
+    """Errors of the five models on three loaders, one of them wrong; rounding, latency, memory and training."""
     draw = random.Random(7)
 
     def made(kind: str, requirement: str, implementation: str, case: str = "", **values: Any) -> dict[str, Any]:
@@ -194,6 +194,10 @@ def measurements() -> list[dict[str, Any]]:
             error_in_budgets="inf",
         )
     )
+    for loader, worse in zip(LOADERS, (0.0, 0.25, 2.5), strict=True):
+        for what, of, limit in (("CHORD", "chords", 0.02), ("NOTES", "notes", 0.05), ("EMOTION", "emotion", 0.02)):
+            values = {"of": of, "lost": worse * limit, "limit": limit, "frames": 2027}
+            records.append(made("rounding", f"NUM-SAME-{what}", loader, **values))
     for loader, median in zip(LOADERS, (310_000, 180_000, 950_000), strict=True):
         for conditions, factor in (("warm", 1), ("cold", 2)):
             samples = _timed_steps(draw, median * factor, late=loader == "mine" and conditions == "warm")

@@ -31,7 +31,9 @@ CHANGES_OUTPUTS = {
     "run-one-frame-late",
     "run-output-zero-only",
     "run-fast-tanh",
+    "run-rounding-adds-up",
     "imp-declares-weaker-class",
+    "imp-four-bits",
 }
 
 
@@ -242,6 +244,23 @@ def test_what_hides_behind_a_weaker_class_is_right_but_for_its_gates(tmp_path: P
         for path in (right, wrong)
     ]
     assert passing == ["i8", None]
+
+
+def test_four_bits_pass_as_no_class(tmp_path: Path) -> None:
+    """imp-four-bits says that it is an 8-bit loader; its kernels have 15 values per output channel."""
+    path, frames = written(tmp_path / "model.json", recurrent_model()), noise(43, 3)
+    assert {loader["name"]: loader["numeric_class"] for loader in LIBRARY.loaders()}["imp-four-bits"] == "i8"
+    assert first_passing_class(read(path), frames, outputs("imp-four-bits", path, frames)[0]) is None
+
+
+def test_rounding_adds_up_where_the_recurrent_product_is_never_computed_anew(tmp_path: Path) -> None:
+    """Within the budget for a start, and further off with every thousand frames."""
+    path, frames = written(tmp_path / "model.json", recurrent_model()), noise(9000, 3)
+    exact = budget(read(path), frames[:64])
+    honest, wrong = (outputs(name, path, frames)[0] for name in ("good-native", "run-rounding-adds-up"))
+    assert exact.judge(wrong[:64]).ok
+    apart = np.abs(wrong - honest).reshape(9, -1).mean(axis=1)
+    assert apart[-1] > 3 * apart[0]
 
 
 def test_two_instances_share_state_in_one_loader(tmp_path: Path) -> None:

@@ -87,6 +87,14 @@ class TestReadings:
         assert len(figures) == 6
         assert all(0.98 < figure.again.lower <= 1 <= figure.again.upper < 1.02 for figure in figures)
 
+    def test_what_rounding_costs_is_held_against_its_limit(self, run):
+        """Figure by figure."""
+        figures = [figure for figure in measured.roundings(run) if figure.implementation != "rtneural-stl"]
+        assert [(figure.of, figure.lost, figure.holds) for figure in figures] == [
+            *(("chords", 0.005, True), ("notes", 0.0125, True), ("emotion", 0.005, True)),
+            *(("chords", 0.05, False), ("notes", 0.125, False), ("emotion", 0.05, False)),
+        ]
+
     def test_memory_is_what_is_held_after_processing(self, run):
         """Where that is more than after loading."""
         assert [figure.holds for figure in measured.memories(run)] == [False, False, True]

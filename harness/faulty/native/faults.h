@@ -22,6 +22,7 @@
     X(ignores_keys,         "ldr-ignores-keys")          \
     X(wrong_phase,          "ldr-wrong-phase")           \
     X(hides_in_i8,          "imp-declares-weaker-class") \
+    X(four_bits,            "imp-four-bits")             \
     X(caches_by_path,       "ldr-caches-by-path")        \
     X(half_loaded,          "ldr-half-loaded")           \
     X(returns_true,         "ldr-returns-true")          \
@@ -39,6 +40,7 @@
     X(state_shared,         "run-state-shared")          \
     X(reset_incomplete,     "run-reset-incomplete")      \
     X(state_per_block,      "run-state-per-block")       \
+    X(rounding_adds_up,     "run-rounding-adds-up")      \
     X(power_of_two_blocks,  "run-power-of-two-blocks")   \
     X(tail_lanes,           "run-tail-lanes")            \
     X(one_frame_late,       "run-one-frame-late")        \

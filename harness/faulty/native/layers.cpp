@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 
 namespace rtc_faulty {
@@ -76,13 +77,18 @@ std::shared_ptr<LstmState> make_state(std::size_t size, std::size_t index, Fault
 class Lstm : public Layer {
 public:
     Lstm(LayerSpec spec, std::size_t index, Fault fault)
-        : spec_(std::move(spec)), fault_(fault), gates_(4 * spec_.out), state_(make_state(spec_.out, index, fault)) {}
+        : spec_(std::move(spec)), fault_(fault), gates_(4 * spec_.out), state_(make_state(spec_.out, index, fault)) {
+        if (fault != Fault::rounding_adds_up) return;
+        before_.resize(spec_.out);
+        change_.resize(spec_.out);
+        recalled_.resize(4 * spec_.out);
+    }
 
     void run(const float* in, float* out) override {
         const std::size_t size = spec_.out;
         std::copy(spec_.bias.begin(), spec_.bias.end(), gates_.begin());
         add_product(spec_.kernel, in, spec_.in, gates_.data(), 4 * size, fault_);
-        add_product(spec_.recurrent, state_->h.data(), size, gates_.data(), 4 * size, fault_);
+        add_recalled();
         const float *i = gates_.data(), *f = i + size, *g = f + size, *o = g + size;
         if (fault_ == Fault::hides_in_i8) std::swap(g, o);
         for (std::size_t k = 0; k < size; ++k) {
@@ -95,13 +101,27 @@ public:
     void reset() override {
         std::fill(state_->h.begin(), state_->h.end(), 0.0f);
         if (fault_ != Fault::reset_incomplete) std::fill(state_->c.begin(), state_->c.end(), 0.0f);
+        std::fill(before_.begin(), before_.end(), 0.0f);
+        std::fill(recalled_.begin(), recalled_.end(), 0.0f);
     }
 
 private:
+    void add_recalled() {
+        const auto& h = state_->h;
+        if (fault_ != Fault::rounding_adds_up)
+            return add_product(spec_.recurrent, h.data(), h.size(), gates_.data(), gates_.size(), fault_);
+        // What has changed in the state is multiplied, and added to the product of the frame before.
+        std::transform(h.begin(), h.end(), before_.begin(), change_.begin(), std::minus<float>());
+        std::copy(h.begin(), h.end(), before_.begin());
+        add_product(spec_.recurrent, change_.data(), h.size(), recalled_.data(), recalled_.size(), fault_);
+        std::transform(gates_.begin(), gates_.end(), recalled_.begin(), gates_.begin(), std::plus<float>());
+    }
+
     const LayerSpec spec_;
     const Fault fault_;
     std::vector<float> gates_;
     std::shared_ptr<LstmState> state_;
+    std::vector<float> before_, change_, recalled_;  // of run-rounding-adds-up
 };
 
 class Conv1d : public Layer {

@@ -82,9 +82,8 @@ rtc_status load(Fault fault, const char* path, rtc_model** model, rtc_error* err
 }
 
 rtc_loader make_loader(Fault fault, const char* name, decltype(rtc_loader::load) load) {
-    const char* const numeric_class = fault == Fault::declares_unknown ? "f31"
-                                      : fault == Fault::hides_in_i8    ? "i8"
-                                                                       : "f32";
+    const bool rounds = fault == Fault::hides_in_i8 || fault == Fault::four_bits;
+    const char* const numeric_class = fault == Fault::declares_unknown ? "f31" : rounds ? "i8" : "f32";
     const char* const* const declared = fault == Fault::declares_nothing ? no_layer_types : layer_types;
     return {RTC_ABI_VERSION, name,       "1.0",       numeric_class, declared, load,     prepare,
             unload,          input_size, output_size, reset,         process,  extension};

@@ -191,12 +191,13 @@ LayerSpec read_conv1d(const Json& layer, std::size_t in, std::size_t out, const 
     return spec;
 }
 
-// A symmetric scale per output channel, to the nearest of 255 steps, ties to even: what the class i8 says.
-void round_to_int8(std::vector<float>& kernel, std::size_t width) {
+// A symmetric scale per output channel, to the nearest of so many steps to either side, ties to even: with 127 it is what
+// the class i8 says.
+void round_to_steps(std::vector<float>& kernel, std::size_t width, float steps) {
     for (std::size_t column = 0; column < width; ++column) {
         float largest = 0.0f;
         for (std::size_t i = column; i < kernel.size(); i += width) largest = std::max(largest, std::abs(kernel[i]));
-        const float scale = largest > 0.0f ? largest / 127.0f : 1.0f;
+        const float scale = largest > 0.0f ? largest / steps : 1.0f;
         for (std::size_t i = column; i < kernel.size(); i += width)
             kernel[i] = static_cast<float>(std::nearbyint(double{kernel[i]} / scale) * scale);
     }
@@ -260,10 +261,11 @@ ModelSpec read_model(const Json& file, Fault fault) {
             invalid(path + ".type", "unknown layer type " + type.dump());
         else
             continue;
-        if (fault == Fault::hides_in_i8) {
+        if (fault == Fault::hides_in_i8 || fault == Fault::four_bits) {
+            const float steps = fault == Fault::four_bits ? 7.0f : 127.0f;
             LayerSpec& layer = model.layers.back();
-            round_to_int8(layer.kernel, layer.kind == LayerKind::lstm ? 4 * out : out);
-            round_to_int8(layer.recurrent, 4 * out);
+            round_to_steps(layer.kernel, layer.kind == LayerKind::lstm ? 4 * out : out, steps);
+            round_to_steps(layer.recurrent, 4 * out, steps);
         }
         size = out;
     }
