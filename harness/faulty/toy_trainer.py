@@ -75,7 +75,10 @@ class ToyTrainer:
     """The Trainer role for DynamicsEngine alone."""
 
     name = "toy-trainer"
-    features: Sequence[str] = (MODEL, "best_weights", "early_stopping", "resume", "workers")
+    features: Sequence[str] = (
+        *(MODEL, "best_weights", "early_stopping", "resume", "workers"),
+        *("provenance", "model_card"),
+    )
 
     @property
     def declares(self) -> dict[str, Any]:
@@ -93,7 +96,7 @@ class ToyTrainer:
         while state.epoch < plan["training.epochs"] and not self.is_over(plan, state):
             self.one_epoch(plan, state, training, validation)
             self.save_checkpoint(plan, state, folder, lambda: (progress or (lambda _: None))(self.line(state)))
-        return self.written(state, folder, training, validation, left_out)
+        return self.written(config, state, folder, training, validation, left_out)
 
     # The config
 
@@ -239,6 +242,7 @@ class ToyTrainer:
 
     def written(
         self,
+        config: Mapping[str, Any],
         state: State,
         folder: Path,
         training: Sequence[Item],
@@ -248,19 +252,35 @@ class ToyTrainer:
         """Writes what a training leaves, and returns the metrics."""
         network = Network(state.network.activations, self.chosen(state))
         inputs, targets = self.held_out(validation)
-        exported = {"in_shape": [None, None, toy_data.SIZE], "layers": network.layers()}
+        exported = json.dumps({"in_shape": [None, None, toy_data.SIZE], "layers": network.layers()}).encode()
         sides = {"training": training, "validation": validation}
         metrics = {
             "validation_loss": state.best_loss,
             "history": state.history,
             "items": {side: [of.name for of in items] for side, items in sides.items()},
             "left_out": [*left_out],
+            "export_sha256": self.digest(exported),
+            "content_sha256": {side: [of.content for of in items] for side, items in sides.items()},
         }
-        self.write(folder / f"{STEM}.json", json.dumps(exported).encode())
+        self.write(folder / f"{STEM}.json", exported)
         self.write(folder / f"{STEM}.validation.safetensors", save({"inputs": inputs, "targets": targets}))
-        document = {"models": {MODEL: self.reported(metrics)}}
+        metrics = self.reported(metrics)
+        document = {"models": {MODEL: metrics}, "config": self.stated(config), "git": None}
+        self.write(folder / f"{STEM}.card.md", self.card(metrics).encode())
         self.write(folder / "metrics.json", json.dumps(document).encode())
         return document
+
+    def digest(self, exported: bytes) -> str:
+        return hashlib.sha256(exported).hexdigest()
+
+    def stated(self, config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The config as the metrics have it."""
+        return config
+
+    def card(self, metrics: Mapping[str, Any]) -> str:
+        """The model card."""
+        loss, digest = metrics["validation_loss"], metrics["export_sha256"]
+        return f"# {MODEL}\n\nValidation loss {loss:.6g}; the sha256 of the file is {digest}.\n"
 
     def chosen(self, state: State) -> Arrays:
         """The weights that are kept."""

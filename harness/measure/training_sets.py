@@ -6,6 +6,7 @@ An item goes by the name that it has in the table of its data set: a file's path
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import random
 import shutil
@@ -73,6 +74,12 @@ def compositions(kind: str, folder: Path) -> dict[str, str]:
     """{item: the composition that it is a rendering of}; its own name where the table says nothing."""
     layout = LAYOUTS[kind]
     return {entry[layout.name]: entry.get("composition") or entry[layout.name] for entry in read_entries(kind, folder)}
+
+
+def content_sha256(kind: str, folder: Path, item: str) -> str | None:
+    """The sha256 of an item's file; None for what is no file of the folder."""
+    path = folder / item
+    return hashlib.sha256(path.read_bytes()).hexdigest() if LAYOUTS[kind].has_files and path.is_file() else None
 
 
 def shuffle_labels(kind: str, source: Path, target: Path, seed: int) -> None:

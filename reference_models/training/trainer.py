@@ -38,7 +38,10 @@ class ReferenceTrainer:
         "role": "trainer",
         "numeric_class": "f32",
         "layer_types": ["dense", "lstm"],
-        "features": ["deterministic", "early_stopping", "best_weights", "resume", "workers"],
+        "features": [
+            *("deterministic", "early_stopping", "best_weights", "resume", "workers"),
+            *("provenance", "model_card"),
+        ],
     }
 
     def train(
