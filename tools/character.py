@@ -9,7 +9,10 @@ from score import Note, Setting, Tune
 
 # Renderings of one tune start at a different quadrant (signs of valence and arousal) for each tune.
 QUADRANTS = ((1, 1), (-1, -1), (-1, 1), (1, -1))
-VARIANTS = 3
+VARIANTS = 6
+# How much louder notes on the first beat of a bar, on another beat and between the beats are played at full loudness,
+# by the sign of valence: joy leans on what is strong, anger on what is weak.
+ACCENTS = {1: (14, 0, -7), -1: (-4, 8, 10)}
 # The tonic by the signs of valence and arousal: C and A minor, E and G major.
 TONICS = {(-1, -1): 48, (-1, 1): 57, (1, -1): 52, (1, 1): 67}
 
@@ -63,7 +66,7 @@ def draw_character(generator: np.random.Generator, quadrant: tuple[int, int]) ->
 
 
 def characters(tunes: list[Tune], seed: int) -> list[tuple[Tune, int, Character]]:
-    """Numbered characters, three for each tune, in as many quadrants."""
+    """Numbered characters, six for each tune, in all four quadrants."""
     generator = np.random.default_rng(seed)
     return [
         (tune, variant + 1, draw_character(generator, QUADRANTS[(index + variant) % len(QUADRANTS)]))
@@ -72,12 +75,22 @@ def characters(tunes: list[Tune], seed: int) -> list[tuple[Tune, int, Character]
     ]
 
 
+def first_bar(tune: Tune, variant: int) -> int:
+    """The bar that a rendering begins with, from 0: of every four, two have the tune's beginning, two its second half.
+
+    Two by two, so that no quadrant always goes with one of them.
+    """
+    bars = round(sum(beats for _, beats, _ in tune.harmony) / tune.beats)
+    return bars // 2 if (variant - 1) // 2 % 2 else 0
+
+
 def perform(notes: list[Note], tune: Tune, character: Character, generator: np.random.Generator) -> list[Note]:
-    """The same notes with feeling: excited playing rushes and leans on the beat, calm playing drags and evens out."""
+    """The same notes with feeling: excited playing rushes and accents, calm playing drags and evens out."""
+    on_bars, on_beats, between = ACCENTS[character.mode if character.loudness > 0 else 1]
     played = []
     for note in notes:
         on_beat, on_bar = note.start % 1 == 0, note.start % tune.beats == 0
-        accent = 14 * character.loudness * (1 if on_bar else 0 if on_beat else -0.5)
+        accent = character.loudness * (on_bars if on_bar else on_beats if on_beat else between)
         swing = 0 if on_beat else 0.05 * character.register
         start = max(0.0, note.start - 0.05 * character.tempo + swing + generator.normal(0, 0.006))
         velocity = round(note.velocity + accent + generator.normal(0, 2))

@@ -9,6 +9,7 @@ libsndfile. Needs mido, numpy and soundfile, and for `audio` the Debian packages
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import shutil
 import sys
@@ -17,20 +18,20 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from character import characters, perform
+from character import characters, first_bar, perform
 from render import render
-from score import Note, Setting, notes_of, pitch_of, read_tunes, triad, write_midi
+from score import Note, Setting, Tune, notes_of, pitch_of, read_tunes, triad, write_midi
 
 TOOLS = Path(__file__).resolve().parent
 FIXTURES = TOOLS.parent / "fixtures"
 DATASETS = FIXTURES / "datasets"
 SEED = 20240117
-SECONDS = 2.4
-CHORDS = 6
+SECONDS_OF_SOUND, SECONDS_OF_NOTES = 1.6, 2.4
+CHORDS = 8
 SECONDS_PER_CHORD = 0.4
 PITCH_CLASSES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 DRUMS = {"kick": 36, "rim": 37, "snare": 38, "hat": 42, "open": 46, "ride": 51}
-TAKES = 6
+TAKES, TRAINING_TAKES, BARS = 16, 11, 2
 PIANO = {0: 0, 1: 0}
 
 
@@ -56,30 +57,30 @@ def make_tunes() -> None:
 
 
 def make_audio() -> None:
-    """fixtures/datasets/audio: beginnings of the tunes rendered on a piano, with labels.csv."""
+    """fixtures/datasets/audio: excerpts of the tunes rendered on a piano, with labels.csv."""
     folder = DATASETS / "audio"
     folder.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(SEED + 5)
     rows = []
     for tune, variant, character in characters(read_tunes(TOOLS / "tunes.json"), SEED):
         # Any key, so that mode and register have to be heard.
-        setting = character.setting(60 + 12 * round(0.9 * character.register) + int(generator.integers(-5, 7)))
-        notes = beginning(notes_of(tune, setting), SECONDS * setting.bpm / 60)
+        setting = character.setting(60 + round(10 * character.register) + int(generator.integers(-2, 3)))
+        notes = excerpt(tune, variant, setting, SECONDS_OF_SOUND)
         with tempfile.TemporaryDirectory() as scratch:
             midi = Path(scratch) / "score.mid"
             write_midi(midi, notes, setting.bpm, beats=tune.beats, title=tune.title, programs=PIANO)
-            write_ogg(folder / f"{tune.name}-{variant}.ogg", render(midi, SECONDS, gain=2.0))
+            write_ogg(folder / f"{tune.name}-{variant}.ogg", render(midi, SECONDS_OF_SOUND, gain=2.0))
         rows.append((f"{tune.name}-{variant}.ogg", character.valence, character.arousal, tune.name))
     write_csv(folder / "labels.csv", ("file", "valence", "arousal", "composition"), rows)
 
 
 def make_midi() -> None:
-    """fixtures/datasets/midi: beginnings of the tunes, played with feeling, a folder per tune, with labels.json."""
+    """fixtures/datasets/midi: excerpts of the tunes, played with feeling, a folder per tune, with labels.json."""
     folder, labels = DATASETS / "midi", {}
     generator = np.random.default_rng(SEED + 1)
     for tune, variant, character in characters(read_tunes(TOOLS / "tunes.json"), SEED + 2):
         setting = character.setting(character.tonic)
-        notes = beginning(notes_of(tune, setting), SECONDS * setting.bpm / 60)
+        notes = excerpt(tune, variant, setting, SECONDS_OF_NOTES)
         name = f"{tune.name}/{variant}.mid"
         performed = perform(notes, tune, character, generator)
         write_midi(folder / name, performed, setting.bpm, beats=tune.beats, title=tune.title, programs=PIANO)
@@ -93,12 +94,15 @@ def make_chords() -> None:
     progressions = []
     for tune, variant, character in characters(read_tunes(TOOLS / "tunes.json"), SEED + 3):
         key = character.tonic % 12
+        tonic = 60 + key + 12 * round(0.7 * character.register)
+        begin = first_bar(tune, variant) * tune.beats
+        after, before = ([c for c in tune.harmony if (c[0] >= begin) == later] for later in (True, False))
         chords, melody = [], []
-        for start, beats, degree in (2 * tune.harmony)[:CHORDS]:
+        for start, beats, degree in (2 * (after + before))[:CHORDS]:
             root, quality = triad(degree, character.mode_name)
             chords.append(PITCH_CLASSES[(key + root) % 12] + colour(quality, degree, character.arousal))
             over = [note for note in tune.melody if start <= note[0] < start + beats]
-            melody.append([pitch_of(step, raised, character.mode_name, 60 + key) for _, _, step, raised in over[:2]])
+            melody.append([pitch_of(step, raised, character.mode_name, tonic) for _, _, step, raised in over[:2]])
         progressions.append(
             {
                 "name": f"{tune.name}-{variant}",
@@ -113,7 +117,7 @@ def make_chords() -> None:
 
 
 def make_groove() -> None:
-    """fixtures/datasets/groove: a bar of drums in each style of grooves.json, six takes each, with info.csv."""
+    """fixtures/datasets/groove: two bars of drums in each style of grooves.json, sixteen takes each, with info.csv."""
     folder = DATASETS / "groove"
     generator = np.random.default_rng(SEED + 4)
     rows = []
@@ -123,18 +127,21 @@ def make_groove() -> None:
             bpm = round(style["bpm"] * generator.uniform(0.93, 1.07))
             number = index * TAKES + take + 1
             name = f"drummer1/session1/{number}_{style['name']}_{bpm}_beat_4-4.mid"
-            write_midi(folder / name, drum_bar(style, generator), bpm, beats=4, title=style["name"], programs={})
-            split = "validation" if take == 5 or (take == 4 and index % 2) else "train"
+            write_midi(folder / name, drum_bars(style, generator), bpm, beats=4, title=style["name"], programs={})
+            split = "train" if take < TRAINING_TAKES else "validation"
             identity = ("drummer1", "drummer1/session1", f"drummer1/session1/{number}")
-            rows.append((*identity, style["name"], bpm, "beat", "4-4", name, "", round(240 / bpm, 3), split))
+            rows.append((*identity, style["name"], bpm, "beat", "4-4", name, "", round(BARS * 240 / bpm, 3), split))
     columns = "drummer session id style bpm beat_type time_signature midi_filename audio_filename duration split"
     write_csv(folder / "info.csv", tuple(columns.split()), rows)
 
 
-def beginning(notes: list[Note], beats: float) -> list[Note]:
-    """The notes that begin in the first `beats`, cut at their end."""
+def excerpt(tune: Tune, variant: int, setting: Setting, seconds: float) -> list[Note]:
+    """What begins in the first `seconds` of a rendering, from beat 0 on and cut at their end."""
+    begin, beats = first_bar(tune, variant) * tune.beats, seconds * setting.bpm / 60
     return [
-        Note(n.start, min(n.length, beats - n.start), n.pitch, n.velocity, n.channel) for n in notes if n.start < beats
+        Note(start, min(note.length, beats - start), note.pitch, note.velocity, note.channel)
+        for note in notes_of(tune, setting)
+        if 0 <= (start := note.start - begin) < beats
     ]
 
 
@@ -147,16 +154,18 @@ def colour(quality: str, degree: int, arousal: float) -> str:
     return "" if quality == "maj" else "m"
 
 
-def drum_bar(style: dict, generator: np.random.Generator) -> list[Note]:
-    """A style's pattern: per drum sixteen digits of loudness (0 silent, 9 loudest), moved by the style's feel."""
+def drum_bars(style: dict, generator: np.random.Generator) -> list[Note]:
+    """A style's pattern, played bar after bar: per drum sixteen digits of loudness (0 silent, 9 loudest), moved by the
+    style's feel.
+    """
     notes = []
-    for drum, pattern in style["drums"].items():
+    for bar, (drum, pattern) in itertools.product(range(BARS), style["drums"].items()):
         for step, digit in enumerate(pattern.replace(" ", "")):
             if digit == "0":
                 continue
             late = style["lay_back"] + (style["swing"] if step % 2 else 0) + generator.normal(0, 0.03)
             velocity = round(20 + 11 * int(digit) + generator.normal(0, 4))
-            start = max(0.0, (step + float(np.clip(late, -0.45, 0.45))) / 4)
+            start = max(0.0, 4 * bar + (step + float(np.clip(late, -0.45, 0.45))) / 4)
             notes.append(Note(start, 0.1, DRUMS[drum], max(1, min(127, velocity)), 9))
     return sorted(notes, key=lambda note: note.start)
 

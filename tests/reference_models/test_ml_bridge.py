@@ -20,6 +20,7 @@ def test_the_trainer_of_the_project_trains_what_plays(scene, tmp_path):
     few = {
         "audio": {"kind": "audio-folder", "path": "bundled:audio", "max_items": 12},
         "melodies": {"kind": "midi-folder", "path": "bundled:midi", "max_items": 12},
+        "performances": {"kind": "midi-folder", "path": "bundled:midi", "max_items": 12},
         "chords": {"kind": "chord-json", "path": "bundled:chords", "max_items": 12},
     }
     (tmp_path / "config.json").write_text(json.dumps({"datasets": few}))
