@@ -53,9 +53,9 @@ def recordings() -> list[tuple[Path, float, float]]:
 
 
 def songs() -> list[tuple[str, Path]]:
-    """One bundled MIDI file of each of six tunes, with the tune's name."""
+    """One bundled MIDI file of each of six tunes, with the tune's name; none that strikes a key which is still held."""
     folders = sorted(path for path in (DATASETS / "midi").iterdir() if path.is_dir())
-    return [(folder.name, folder / "1.mid") for folder in folders[:ITEMS]]
+    return [(folder.name, folder / "2.mid") for folder in folders[:ITEMS]]
 
 
 def make_audio_folder(folder: Path) -> None:

@@ -14,7 +14,11 @@ from rtconform.harness.judging import Inconclusive, check
 from rtconform.harness.measure import rounding
 from rtconform.harness.measure.step import step_of
 
-OTHER_CHORDS, OTHER_NOTES, EMOTION = 0.02, 0.05, 0.02
+OTHER_CHORDS, OTHER_NOTES = 0.02, 0.05
+EMOTION, OTHER_EMOTIONS = 0.02, 0.02
+"""How far valence and arousal may be off, and in which part of the frames further: where an emotion swings from one end
+to the other within a few frames, what comes a tenth of a frame late is off by more, and nobody hears it."""
+
 GROWTH = 1.5
 PERIOD, PERIODS, SMOKE_PERIODS = 200, 50, 10
 BLOCK = 64
@@ -80,15 +84,15 @@ def test_the_likeliest_notes_stay(heard, measure):
 
 @pytest.mark.requirement("NUM-SAME-EMOTION")
 def test_valence_and_arousal_stay(heard, measure):
-    """Speech and music, each single frame."""
+    """Speech and music; the larger error of the two."""
     exact, got = (rounding.emotion(outputs) for outputs in heard("EmotionRecognizer"))
-    errors = np.abs(got - exact)
-    frame, which = np.unravel_index(np.argmax(errors), errors.shape)  # to which NaN is the largest
-    lost = float(errors[frame, which])
+    errors = np.abs(got - exact).max(axis=1)
+    lost = float(np.quantile(errors, 1 - OTHER_EMOTIONS, method="higher"))  # NaN if there is one
     measure("rounding", of="emotion", lost=lost, limit=EMOTION, frames=len(errors))
-    found = f"{('valence', 'arousal')[which]} is off by {lost:.3g} at frame {frame}"
-    place = {"expected": float(exact[frame, which]), "got": float(got[frame, which])}
-    check(lost <= EMOTION, found, allowed=EMOTION, **place)
+    frame = int(np.argmax(errors))  # to which NaN is the largest
+    found = f"valence or arousal is off by more than {EMOTION} in {np.mean(~(errors <= EMOTION)):.1%} of the frames"
+    place = {"worst_frame": frame, "expected": exact[frame].tolist(), "got": got[frame].tolist()}
+    check(lost <= EMOTION, found, allowed=f"{OTHER_EMOTIONS:.0%}", **place)
 
 
 @pytest.mark.requirement("NUM-NO-DRIFT")

@@ -40,7 +40,8 @@ class ErrorFigure:
 class RoundingFigure:
     """What one implementation loses of the models as they were trained.
 
-    `of` chords and notes it is the part that are others, of emotion the largest error of valence and arousal.
+    `of` chords and notes it is the part that are others, of emotion what the error of valence and arousal stays below
+    in 98 % of the frames.
     """
 
     implementation: str

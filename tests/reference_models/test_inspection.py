@@ -143,7 +143,7 @@ def test_without_the_libraries_of_training_the_command_ends_with_3(miniatures):
 def test_a_bundled_data_set_is_found_by_its_name(rtconform):
     """As in a config, wherever the package is installed; another name is refused with those that there are."""
     done = rtconform("data", "inspect", "bundled:groove")
-    assert done.returncode == 0 and "groove-midi, trains GroovePredictor\nitems      60 usable" in done.stdout
+    assert done.returncode == 0 and "groove-midi, trains GroovePredictor\nitems      160 usable" in done.stdout
     done = rtconform("data", "inspect", "bundled:drums")
     assert done.returncode == 2 and "the bundled ones are audio, chords, groove, midi" in done.stderr
 

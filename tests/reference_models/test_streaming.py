@@ -100,13 +100,13 @@ def test_memory_is_that_of_the_sequences_and_of_one_recording(sounds):
 
 
 def test_an_account_keeps_nothing_of_what_it_read():
-    """The statistics of a data set of any size need the memory of one item; all of these are 4.5 MB."""
+    """The statistics of a data set of any size need the memory of one item."""
     inspect(BUNDLED_FOLDER / "midi")
     tracemalloc.start()
     report = inspect(BUNDLED_FOLDER / "midi")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert report["items"] == 60
+    assert report["items"] == 120
     assert peak < 2 << 20
 
 
