@@ -44,6 +44,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="only look for compiler, CMake and headers")
     arguments = parser.parse_args()
     unpacked = unpacked_packages()
+    through_ccache()
     try:
         if arguments.check:
             found, missing = needs.look(needs.needs(), unpacked)
@@ -58,6 +59,15 @@ def main() -> int:
     except (steps.Missing, steps.Failed) as error:
         return steps.fail(error)
     return 0
+
+
+def through_ccache() -> None:
+    """Where ccache is installed, compilers are called through it, and a second checkout is built from the first's."""
+    if shutil.which("ccache"):
+        for language in ("C", "CXX"):
+            os.environ.setdefault(f"CMAKE_{language}_COMPILER_LAUNCHER", "ccache")
+        os.environ.setdefault("CCACHE_BASEDIR", str(ROOT))
+        os.environ.setdefault("CCACHE_NOHASHDIR", "1")
 
 
 def set_up(unpacked: Path) -> None:

@@ -17,6 +17,8 @@ from rtconform.reference_models.loaders import LOADER_HEADER, NATIVE
 from .c_loader import open_table
 from .plugin_builds import HERE
 
+pytestmark = pytest.mark.xdist_group("on-arm")  # one build serves all
+
 TRIPLE = "aarch64-linux-gnu"
 COMPILER, EMULATOR = f"{TRIPLE}-g++", "qemu-aarch64"
 NEEDED = f"apt-get install --no-install-recommends g++-{TRIPLE} qemu-user"

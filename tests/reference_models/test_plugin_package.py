@@ -14,6 +14,8 @@ from rtconform.reference_models.specs import FIXTURES, load_specs
 
 from .plugin_builds import CORE
 
+pytestmark = pytest.mark.xdist_group("plugin-package")  # one build serves all
+
 SECONDS = 4
 
 

@@ -15,7 +15,7 @@ from .training_scene import fake_data, groove, one_thread, quick_processes, sile
 
 __all__ = ["fake_data", "one_thread", "quick_processes"]
 
-DYNAMICS = {"models": {"DynamicsEngine": {}}, "training": {"epochs": 60, "early_stopping": {"enabled": False}}}
+DYNAMICS = {"models": {"DynamicsEngine": {}}, "training": {"epochs": 30, "early_stopping": {"enabled": False}}}
 KILLS = 5
 ENOUGH = 120.0
 

@@ -15,6 +15,8 @@ from .strict_reader import StrictReader, build, compare, compare_mutated, held
 
 FILES = 3000
 
+pytestmark = pytest.mark.xdist_group("strict-reader")  # one build serves all
+
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory):
