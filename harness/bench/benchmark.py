@@ -44,7 +44,7 @@ class Benchmark:
     """Loaders by short name, what was measured of them, and why something was not.
 
     `unfit` says by loader and row why there is no time; `memory` lacks loaders that don't count theirs. `limits` are
-    the shortest times in ns, by round, that reading the five models' weights once takes, stored in so many bits.
+    the median times in ns, by round, that reading the five models' weights once takes, stored in so many bits.
     """
 
     loaders: Mapping[str, LoaderImplementation]

@@ -20,6 +20,7 @@ from ..implementations import LoaderImplementation, MeasuringSession
 from ..implementations.python import PythonSession
 from ..measure.hosts import ShiftedLoader, is_library
 from ..measure.step import Step
+from ..rtneural_json import numeric_classes
 
 Timed = tuple[np.ndarray, Mapping[str, np.ndarray]]
 """Wall time `[N]` of each step in ns, and the outputs `[N, out]` of each model."""
@@ -89,7 +90,9 @@ class PythonRunner(Runner):
 
 
 def why_not_timed(loader: LoaderImplementation) -> str:
-    """Why this loader can't be timed, or "". Raises every ImplementationError of starting it."""
+    """Why this loader can't be timed, or its answers not be judged, or "". Raises ImplementationErrors of its start."""
+    if (found := loader.declaration.numeric_class) not in numeric_classes():
+        return f"no numeric class is called {found!r}; expected one of {', '.join(numeric_classes())}"
     with loader.open() as session:
         if isinstance(session, (MeasuringSession, PythonSession)):
             return ""

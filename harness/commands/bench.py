@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +17,6 @@ from ..bench.runners import why_not_timed
 from ..implementations import BadConnection, ImplementationError, LoaderImplementation, NotAvailable, connect
 from ..paths import why_unwritable
 from ..report import benched
-from ..rtneural_json import numeric_classes
 from ..selection import short_names
 from ..verdicts import ExitCode
 from . import fail, progress_line, single
@@ -33,7 +32,7 @@ FIELD = (
     "onnx-runtime",
     "torch-runtime",
 )
-"""The registered loaders that take part when they can be had."""
+"""The registered loaders that take part when they can be had. Ratios are to the first that is there."""
 
 LEAST_ROUNDS = 4
 """Fewer give no interval."""
@@ -42,7 +41,7 @@ LEAST_ROUNDS = 4
 def bench(
     loaders: Annotated[list[str] | None, typer.Argument(help="More loaders: abi:LIB.so[#NAME], or a name.")] = None,
     only: Annotated[bool, typer.Option("--only", help="No loaders but those named.")] = False,
-    base: Annotated[str, typer.Option(help="The loader, by its short name, that ratios are to.")] = FIELD[0],
+    base: Annotated[str | None, typer.Option(help="The loader that ratios are to, by its short name.")] = None,
     layers: Annotated[bool, typer.Option(help="Single layers of each type by size, too.")] = True,
     rounds: Annotated[int, typer.Option(min=LEAST_ROUNDS, help="Each has new processes.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="The seed of all randomness.")] = 0,
@@ -60,9 +59,11 @@ def bench(
     if not found:
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         fail(f"expected at least one loader that can be timed, found none. {reasons}", code=ExitCode.NOT_AVAILABLE)
+    if base not in (None, *found):
+        fail(f"--base {base}: expected one of {', '.join(found)}")
     with tempfile.TemporaryDirectory(prefix="rtconform-bench-") as folder, progress_line() as progress:
         rows = [*five_rows(), *(layer_rows(Path(folder), seed) if layers else ())]
-        measured = Benchmark(found, rows, _base(base, found), seed, left_out)
+        measured = Benchmark(found, rows, base or next(iter(found)), seed, left_out)
         try:
             benchmark.run(measured, rounds, progress)
         except ImplementationError as error:
@@ -78,31 +79,22 @@ def _connected(
     """By short name, the loaders that can be timed, and why others can't. Who was `named` has to be there."""
     found, left_out = {}, {}
     for name, connection in short_names({"loader": list(dict.fromkeys(connections))})["loader"].items():
+        code = ExitCode.NOT_AVAILABLE
         try:
             loader = connect(connection, "loader")
             reason = why_not_timed(loader)
         except BadConnection as error:
             fail(str(error))
         except ImplementationError as error:
-            if connection in named:
-                code = ExitCode.NOT_AVAILABLE if isinstance(error, NotAvailable) else ExitCode.UNEXPECTED
-                fail(str(error), code=code)
             reason = str(error)
-        else:
-            if not reason and (found_class := loader.declaration.numeric_class) not in numeric_classes():
-                reason = f"no numeric class is called {found_class!r}; expected one of {', '.join(numeric_classes())}"
-        if reason:
-            left_out[name] = reason
-        else:
+            code = ExitCode.NOT_AVAILABLE if isinstance(error, NotAvailable) else ExitCode.UNEXPECTED
+        if not reason:
             found[name] = loader
+        elif connection in named:
+            fail(f"{name}: {reason}", code=code)
+        else:
+            left_out[name] = reason
     return found, left_out
-
-
-def _base(base: str, found: Mapping[str, LoaderImplementation]) -> str:
-    """The loader that ratios are to: the first if the usual one is not here."""
-    if base not in found and base != FIELD[0]:
-        fail(f"--base {base}: expected one of {', '.join(found)}")
-    return base if base in found else next(iter(found))
 
 
 def command(name: str, text: str) -> Any:
