@@ -92,17 +92,12 @@ def test_the_checkpoint_of_another_configuration_is_refused(trainer, straight, t
 
 @pytest.mark.requirement("TRN-KILLED")
 def test_a_killed_training_can_be_resumed(trainer, tmp_path, rtc_config):
-    """SIGKILL between two epochs and while the results are written, again and again; then the uninterrupted result."""
+    """SIGKILL between two epochs, before the first and while the results are written; then the uninterrupted result."""
     values = training.quick_config(trainer, epochs=interrupted.epochs(rtc_config.profile))
     expected = training.trained(trainer, values, "not killed")[training.quick_name(trainer)]
-    values, process = changed(values, resume=True), interrupted.in_a_process(trainer)
-    moments = interrupted.moments(rtc_config.seed, rtc_config.profile)
-    kills = 0
-    for moment in moments:
-        kills += interrupted.killed(process, values, tmp_path, moment)
-        interrupted.check_whole(tmp_path)
-    if not kills:
+    killed = interrupted.Training(trainer, values, tmp_path)
+    for moment in interrupted.moments(rtc_config.seed, rtc_config.profile):
+        killed.killed(moment)
+    if not killed.kills:
         raise Inconclusive("the training was over before it could be killed")
-    run = train(process, values, tmp_path)
-    interrupted.check_whole(tmp_path)
-    check_same(run, expected, f"a training that was killed {kills} times")
+    check_same(killed.finished().popitem()[1], expected, f"a training that was killed {killed.kills} times")

@@ -14,6 +14,7 @@ from .naming import factories
 from .toy_trainer import CHECKPOINT, MODEL, STEM, State, ToyTrainer
 
 SLOW_WRITE_SECONDS = 0.3
+SLOW_START_SECONDS = 3.0
 
 
 class Resuming(ToyTrainer):
@@ -102,6 +103,24 @@ class TrnCheckpointNotAtomic(Resuming):
             report()
             time.sleep(SLOW_WRITE_SECONDS if plan["resume"] else 0.0)
             stream.write(data[len(data) // 2 :])
+
+
+class TrnCheckpointConsumed(Resuming):
+    """Takes up the checkpoint and removes it, until the next epoch has ended."""
+
+    def resumed(self, plan: Mapping[str, Any], folder: Path) -> State | None:
+        state = super().resumed(plan, folder)
+        if state is not None:
+            (folder / CHECKPOINT).unlink()
+            time.sleep(SLOW_START_SECONDS)
+        return state
+
+
+class TrnResumesFinished(Resuming):
+    """Goes on from a training that came to its end, and begins a killed one anew."""
+
+    def resumed(self, plan: Mapping[str, Any], folder: Path) -> State | None:
+        return super().resumed(plan, folder) if (folder / "metrics.json").exists() else None
 
 
 class TrnExportsEachEpoch(Resuming):

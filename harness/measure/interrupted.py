@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..implementations.errors import TimedOut
 from ..implementations.remote import START_SECONDS, RemoteTrainer
-from ..judging import RequirementFailed
+from ..judging import RequirementFailed, check
+from . import training
+from .trained import Trained
 
 KILLS = {"smoke": 2, "ci": 3, "nightly": 5}
 """How often a training is killed on its way."""
@@ -24,7 +27,10 @@ SHORTEST_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Moment:
-    """A training is killed this part of an epoch's time after the end of an epoch."""
+    """A training is killed this part of an epoch's time after the end of an epoch.
+
+    Epoch 0 is the time from the start to the end of the first epoch that this start trained.
+    """
 
     epoch: int
     part: float
@@ -48,30 +54,66 @@ def epochs(profile: str) -> int:
 
 
 def moments(seed: int, profile: str) -> list[Moment]:
-    """The moments of a profile in their order; the last is when results are being written."""
+    """The moments of a profile in their order: the second is while a checkpoint is being taken up, the last when
+    results are being written."""
     generator = random.Random(seed)
     last = epochs(profile)
     chosen = [*sorted(generator.sample(range(1, last), KILLS[profile] - 1)), last]
+    chosen.insert(1, 0)
     return [Moment(epoch, generator.random()) for epoch in chosen]
 
 
-def killed(trainer: RemoteTrainer, values: Mapping[str, Any], folder: Path, moment: Moment) -> bool:
-    """Trains until a moment, then kills the trainer and all that it started. False if the training was over before."""
-    last_seen = 0.0
+class Training:
+    """One training that is started again and again, with `resume`, in a process of its own.
 
-    def watch(line: Mapping[str, Any]) -> None:
-        nonlocal last_seen
-        now = time.monotonic()
-        if line.get("epoch", 0) >= moment.epoch:
-            time.sleep(moment.part * (now - last_seen if last_seen else SHORTEST_SECONDS))
-            raise _Enough
-        last_seen = now
+    `kills` is how often it was killed, `reached` the last epoch whose end was reported.
+    """
 
-    try:
-        trainer.train(values, folder, watch)
-    except _Enough:
-        return True
-    return False
+    def __init__(self, trainer: Any, values: Mapping[str, Any], folder: Path) -> None:
+        self.kills = self.reached = 0
+        self._trainer, self._values, self._folder = in_a_process(trainer), {**values, "resume": True}, folder
+        self._start_seconds = SHORTEST_SECONDS
+
+    def killed(self, moment: Moment) -> None:
+        """Starts the training, and kills it and all that it started at a moment, if it isn't over before.
+
+        Raises RequirementFailed if it has lost an epoch that was reported, or left a file that is cut off.
+        """
+        begun, last_seen = time.monotonic(), 0.0
+
+        def watch(line: Mapping[str, Any]) -> None:
+            nonlocal last_seen
+            now = time.monotonic()
+            if "epoch" not in line:
+                return
+            if not last_seen:
+                self._start_seconds = now - begun
+                self._check_kept(line["epoch"])
+            self.reached = line["epoch"]
+            if self.reached >= moment.epoch:
+                time.sleep(moment.part * (now - last_seen if last_seen else SHORTEST_SECONDS))
+                raise _Enough
+            last_seen = now
+
+        seconds = moment.part * self._start_seconds if moment.epoch == 0 else None
+        try:
+            self._trainer.train(self._values, self._folder, watch, timeout=seconds)
+        except (_Enough, TimedOut):
+            self.kills += 1
+        check_whole(self._folder)
+
+    def finished(self) -> Mapping[str, Trained]:
+        """What it comes to at last, by model; raises as `killed`."""
+        runs = training.train(self._trainer, self._values, self._folder)
+        for run in runs.values():
+            if run.epochs_reported:
+                self._check_kept(run.epochs_reported[0])
+        check_whole(self._folder)
+        return runs
+
+    def _check_kept(self, first: int) -> None:
+        what = f"a training that was killed after epoch {self.reached} began again with epoch {first}"
+        check(first >= self.reached, what, kills=self.kills)
 
 
 def check_whole(folder: Path) -> None:

@@ -14,25 +14,43 @@ TOY = "py:rtconform.harness.faulty.toy_trainer:toy_trainer"
 
 @pytest.mark.parametrize("profile", KILLS)
 def test_moments_are_those_of_the_seed_and_end_with_the_last_epoch(profile):
-    """As many as the profile says, each later than the one before."""
+    """As many as the profile says, each later than the one before, and one of a start after the first of them."""
     moments = interrupted.moments(5, profile)
     epochs = [moment.epoch for moment in moments]
     assert moments == interrupted.moments(5, profile) != interrupted.moments(6, profile)
-    assert len(moments) == KILLS[profile] and epochs == sorted(set(epochs))
+    assert epochs.pop(1) == 0
+    assert len(epochs) == KILLS[profile] and epochs == sorted(set(epochs))
     assert epochs[0] >= 1 and epochs[-1] == interrupted.epochs(profile)
     assert all(0.0 <= moment.part < 1.0 for moment in moments)
 
 
-def test_a_training_is_killed_at_its_moment_and_goes_on(tmp_path):
-    """Nothing is left but what was saved before; the second time it is over before the moment comes."""
+def test_a_training_is_killed_at_its_moments_and_goes_on(tmp_path):
+    """After an epoch, before the next one; and in the end it is whole."""
     pytest.importorskip("mido")
-    process = interrupted.in_a_process(connect(TOY, "trainer"))
-    values = {**training.config(["DynamicsEngine"], epochs=300), "resume": True}
-    assert interrupted.killed(process, values, tmp_path, Moment(2, 0.5))
+    killed = interrupted.Training(connect(TOY, "trainer"), training.config(["DynamicsEngine"], epochs=9), tmp_path)
+    killed.killed(Moment(2, 0.5))
+    assert (killed.kills, killed.reached) == (1, 2)
+    killed.killed(Moment(0, 0.0))
+    assert (killed.kills, killed.reached) == (2, 2)
     assert not (tmp_path / "metrics.json").exists()
-    interrupted.check_whole(tmp_path)
-    assert not interrupted.killed(process, {**values, "training": {"epochs": 4}}, tmp_path, Moment(301, 0.0))
-    assert len(json.loads((tmp_path / "metrics.json").read_text())["models"]["DynamicsEngine"]["history"]) >= 4
+    killed.killed(Moment(10, 0.0))
+    assert killed.kills == 2
+    assert len(killed.finished()["DynamicsEngine"].validation_losses) == 9
+
+
+@pytest.mark.parametrize(
+    ("wrong", "moments"),
+    [("trn_checkpoint_consumed", [Moment(2, 0.5), Moment(0, 0.8)]), ("trn_resumes_finished", [Moment(2, 0.5)])],
+)
+def test_an_epoch_that_is_trained_again_is_found(tmp_path, wrong, moments):
+    """Where what it comes to is the same, a night later."""
+    pytest.importorskip("mido")
+    trainer = connect(f"py:rtconform.harness.faulty.toy_checkpoints:{wrong}", "trainer")
+    killed = interrupted.Training(trainer, training.config(["DynamicsEngine"], epochs=30), tmp_path)
+    for moment in moments:
+        killed.killed(moment)
+    with pytest.raises(RequirementFailed, match="killed after epoch 2 began again with epoch 1"):
+        killed.finished()
 
 
 @pytest.mark.parametrize(

@@ -43,16 +43,13 @@ def test_a_flood_takes_little_memory(scene, stream, line):
     assert peak - before < 32 * MIB
 
 
-def test_the_log_keeps_the_last_lines(scene):
-    """As many as the options say, of both outputs."""
-    trainer = (
-        "for n in range(100_000): print(n)\nprint('last', flush=True)\nprint('words', file=sys.stderr)\nsys.exit(1)"
-    )
-    bridge = scene.bridge(trainer, log_lines=3)
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_the_log_keeps_the_last_lines(scene, stream):
+    """As many as the options say, of either output: in what order two pipes are read is nobody's promise."""
+    bridge = scene.bridge(f"for n in range(100_000): print(n, file=sys.{stream})\nsys.exit(1)", log_lines=3)
     bridge.start()
     assert bridge.wait(ENOUGH)
-    log = bridge.log()
-    assert len(log) == 3 and {"last", "words"} < {*log}
+    assert bridge.log() == ["99997", "99998", "99999"]
 
 
 def test_no_line_of_progress_is_lost(scene):
