@@ -7,6 +7,8 @@ order it is normal with variance u²/3 · (Σ tᵢ² + Σ sₖ²), over the prod
 are those of run 0, which makes them a few matrix products for all frames together.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 # Root mean square relative error, in units of u, of one correctly rounded operation drawn evenly from ±u ...
@@ -17,6 +19,9 @@ TANH, SIGMOID, EXP = 1.8, 0.9, 0.7
 
 # Partial sums are looked at in so many places; in between they are taken for the next one that is looked at.
 _CHECKPOINTS = 16
+
+# As many spreads as a single output may be off by: the other side of a corner that is so near counts.
+CORNER_REACH = 10.0
 
 # Below this, float32 flushes to zero or loses digits.
 _SMALLEST = 2.0**-126
@@ -57,6 +62,10 @@ class Exact:
     def draw(self, spread: np.ndarray | float) -> float:
         """A perturbation of this standard deviation: none."""
         return 0.0
+
+    def bent(self, function: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
+        """A function with a corner, of x [runs, frames, channels]."""
+        return function(x)
 
 
 class MonteCarlo:
@@ -116,6 +125,18 @@ class MonteCarlo:
     def draw(self, spread: np.ndarray) -> np.ndarray:
         """Normal perturbations of a given standard deviation [frames, channels], for each run."""
         return self._noise(spread.shape) * spread
+
+    def bent(self, function: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
+        """A function with a corner, of x [runs, frames, channels], which spreads by what it does on both sides of it.
+
+        If all runs came to the flat side of a relu they would say that nothing can be off, where a correct
+        implementation that is off by a few spreads is on the other side. So a run is off by what it is itself, or by
+        its share of what it would be if its input were CORNER_REACH times as far off, whichever is more.
+        """
+        y = function(x)
+        off = y - y[0]
+        far_off = (function(x[0] + CORNER_REACH * (x - x[0])) - y[0]) / CORNER_REACH
+        return y[0] + np.where(np.abs(far_off) > np.abs(off), far_off, off)
 
     def factor(self, shape: tuple[int, int], strength: float | np.ndarray) -> np.ndarray:
         """Factors 1 + δ [runs, frames, channels], where δ has a root mean square of `strength` units of u."""

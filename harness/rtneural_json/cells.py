@@ -33,7 +33,8 @@ class _Prelu(Evaluator):
         self.alpha, self.arithmetic, self.width = layer.alpha.astype(np.float64), arithmetic, layer.size
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        return np.where(x > 0, x, self.alpha * x * self.arithmetic.factor(x.shape[1:], OPERATION))
+        slopes = self.alpha * self.arithmetic.factor(x.shape[1:], OPERATION)
+        return self.arithmetic.bent(lambda inputs: np.where(inputs > 0, inputs, slopes * inputs), x)
 
 
 class _BatchNorm(Evaluator):

@@ -45,7 +45,7 @@ def activate(name: str, x: np.ndarray, arithmetic: Arithmetic) -> np.ndarray:
     if name == "sigmoid":
         return sigmoid(x) * arithmetic.function(x.shape[1:], SIGMOID)
     if name == "relu":
-        return np.maximum(x, 0.0)
+        return arithmetic.bent(lambda inputs: np.maximum(inputs, 0.0), x)
     if name == "softmax":
         return _softmax(x, arithmetic)
     return _elu(x, arithmetic) if name == "elu" else x

@@ -159,6 +159,20 @@ def test_an_exact_model_has_room_for_its_rounding_only():
     assert not allowed.judge(np.maximum(frames, 0) * np.float32(1 + 2e-6)).ok
 
 
+@pytest.mark.parametrize("bent", [g.Activation("relu", 200), g.Prelu(np.full(200, 0.01, np.float32), 200)])
+def test_a_corner_that_is_near_counts(bent):
+    """Inputs a few spreads on the flat side of it: who is off by a few more is on the other side, and is correct."""
+    random = np.random.default_rng(3)
+    dense = g.Dense(random.uniform(-1, 1, (50, 200)).astype(np.float32), np.zeros(200, np.float32))
+    frames = signals.noise(1, 50, seed=1)
+    sums = budget(Model(50, (dense,)), frames)
+    bias = (-sums.reference[0] - 4.0 * sums.spread[0]).astype(np.float32)
+    below = dataclasses.replace(dense, bias=bias)  # every sum is now 4 spreads below zero, or less
+    spread = budget(Model(50, (below,)), frames).spread
+    room = budget(Model(50, (below, bent)), frames).bound / spread
+    assert np.percentile(room, 5) > 1 and 2 < np.median(room) < 10
+
+
 def test_errors_may_add_up_where_a_signal_stands_still():
     """In silence every frame is rounded the same way, and a cell that hardly forgets sums it up over 1,000 frames."""
     random = np.random.default_rng(1)
