@@ -11,14 +11,16 @@ import contextlib
 import dataclasses
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from rtconform.harness import signals
+from rtconform.harness.expected import flow_inputs
 from rtconform.harness.implementations import LoaderSession, connect
 from rtconform.harness.rtneural_json import Budget, Model, budget, dumps
+from rtconform.harness.selection import five_cases
 
 from .models import FAMILIES, random_model
 from .plain_float32 import ORDERS, Plain
@@ -101,11 +103,11 @@ def _outputs(session: LoaderSession, path: Path, frames: np.ndarray) -> np.ndarr
         return model.process(frames)
 
 
-def main(count: int, connections: list[str]) -> None:
+def families(count: int, sessions: Mapping[str, LoaderSession]) -> None:
+    """A row for each family and implementation, right and wrong ones, over `count` random models."""
     print("| family: implementation | models | accepted | median error/budget | p99 | largest |")
     print("|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        sessions = _sessions(connections, stack)
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.json"
         for family in FAMILIES:
             rows: dict[str, list[tuple[float, bool]]] = {}
@@ -120,6 +122,29 @@ def main(count: int, connections: list[str]) -> None:
                     rows.setdefault(name, []).append((judgement.error_in_budgets, judgement.ok))
             for name, results in rows.items():
                 print(_row(f"{family}: {name}", [used for used, _ in results], [ok for _, ok in results]), flush=True)
+
+
+def five_models(sessions: Mapping[str, LoaderSession]) -> None:
+    """A row for each of the five: the largest error and the part of the budget that it is, by loader."""
+    print(f"\n| {' / '.join(sessions)} | noise | recordings |\n|---|---|---|")
+    for case in five_cases():
+        signal = signals.noise(FRAMES, case.model.input_size, seed=1)
+        cells = []
+        for frames in (signal, flow_inputs(case)):
+            allowed = budget(case.model, frames)
+            outputs = [_outputs(session, case.path, frames) for session in sessions.values()]
+            errors = [np.abs(output - allowed.reference).max() for output in outputs]
+            used = [allowed.judge(output).error_in_budgets for output in outputs]
+            cells.append(" / ".join(f"{error:.1e}, {part:.2f}" for error, part in zip(errors, used, strict=True)))
+        print(f"| {case.name} | {' | '.join(cells)} |")
+
+
+def main(count: int, connections: list[str]) -> None:
+    with contextlib.ExitStack() as stack:
+        sessions = _sessions(connections, stack)
+        families(count, sessions)
+        if sessions:
+            five_models(sessions)
 
 
 if __name__ == "__main__":

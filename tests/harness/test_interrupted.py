@@ -1,7 +1,5 @@
 """Trainings that are killed, and what they leave."""
 
-import json
-
 import pytest
 
 from rtconform.harness.implementations import connect

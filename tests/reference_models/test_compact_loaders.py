@@ -12,8 +12,8 @@ from rtconform.reference_models.compact_loaders import NAMES, library
 
 from ..harness.models import FAMILIES, random_model
 from .c_loader import open_table
+from .compact_builds import KERNELS, kernels_here
 
-KERNELS = "RTCONFORM_COMPACT_KERNELS"
 MODELS = FIXTURES / "models"
 ONE = MODELS / "small" / "dense-one.json"
 BUILD = 4
@@ -25,22 +25,13 @@ def table(name):
     return open_table(f"abi:{library()}#{name}")
 
 
-def kernels():
-    """The instruction sets that run here, as the library names them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(KERNELS, "none-such")
-        phase, message = table(NAMES[0]).refusal(ONE)
-    assert phase == BUILD
-    return message.removeprefix("expected one of ").partition(" in RTCONFORM")[0].split(", ")
-
-
 @pytest.fixture(params=NAMES)
 def loader(request):
     """The loader of each precision."""
     return table(request.param)
 
 
-@pytest.fixture(params=kernels())
+@pytest.fixture(params=kernels_here())
 def with_kernels(request, monkeypatch):
     """Each instruction set in turn."""
     monkeypatch.setenv(KERNELS, request.param)
@@ -90,7 +81,7 @@ def test_integer_sums_are_the_same_on_all_instruction_sets(monkeypatch):
     frames = signals.noise(16, 128, seed=1)
     loader, path = table("compact-i8"), MODELS / specs()["HarmonyPredictor"]["file"]
     outputs = []
-    for name in kernels():
+    for name in kernels_here():
         monkeypatch.setenv(KERNELS, name)
         opened = loader.open(path)
         outputs.append(loader.run(opened, frames))

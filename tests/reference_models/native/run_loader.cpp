@@ -1,8 +1,9 @@
-// Models through one loader of a library, for a processor that Python doesn't run on:
+// Models through one loader of a library, for a processor or with a sanitizer that Python doesn't run with:
 //
 //     run_loader LIBRARY LOADER FOLDER MODEL...
 //
 // FOLDER/0.in holds the frames of the first model, float32 one after the other, and FOLDER/0.out gets its outputs; and so on.
+// They are run in one block and then, after a reset, one by one. A model that is refused gets no outputs.
 #include <rtconform/loader.h>
 
 #include <dlfcn.h>
@@ -10,7 +11,6 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
@@ -34,10 +34,9 @@ const rtc_loader* loader_of(const char* library, const char* name)
 
 std::vector<float> read(const std::string& path)
 {
-    std::ifstream file { path, std::ios::binary };
-    const std::vector<char> bytes { std::istreambuf_iterator<char> { file }, {} };
-    std::vector<float> values(bytes.size() / sizeof(float));
-    std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
+    std::ifstream file { path, std::ios::binary | std::ios::ate };
+    std::vector<float> values(static_cast<std::size_t>(file.tellg()) / sizeof(float));
+    file.seekg(0).read(reinterpret_cast<char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float)));
     return values;
 }
 
@@ -55,12 +54,16 @@ int main(int count, char** words)
         rtc_model* model = nullptr;
         rtc_error error {};
         if(loader->load(words[number + 4], &model, &error) != RTC_OK)
-            return std::fprintf(stderr, "%s: %s\n", words[number + 4], error.message), 1;
-        const auto length = static_cast<uint32_t>(frames.size() / loader->input_size(model));
+            continue;
+        const auto inputs = loader->input_size(model), width = loader->output_size(model);
+        const auto length = static_cast<uint32_t>(frames.size() / inputs);
         if(loader->prepare(model, length, &error) != RTC_OK)
             return std::fprintf(stderr, "%s: %s\n", words[number + 4], error.message), 1;
-        std::vector<float> outputs(std::size_t { length } * loader->output_size(model));
+        std::vector<float> outputs(std::size_t { length } * width);
         loader->process(model, frames.data(), outputs.data(), length);
+        loader->reset(model);
+        for(std::size_t frame = 0; frame < length; ++frame)
+            loader->process(model, frames.data() + frame * inputs, outputs.data() + frame * width, 1);
         loader->unload(model);
         std::ofstream { file + ".out", std::ios::binary }.write(
             reinterpret_cast<const char*>(outputs.data()), static_cast<std::streamsize>(outputs.size() * sizeof(float)));
