@@ -17,13 +17,13 @@ inline __m256 half_vector(const uint16_t* p)
 }
 
 /** The one product of bytes there is takes unsigned ones on one side and saturates its sums of two at 16 bits. With the
-    signs on the inputs' side, and both sides at most 127, two products are at most 32258 and fit. */
+    inputs' signs on the weights' side, and both sides at most 127, two products are at most 32258 and fit. */
 template <typename Ints>
 inline Ints dot(Ints sum, int32_t x, const int8_t* w)
 {
-    const auto weights = _mm256_load_si256(reinterpret_cast<const __m256i*>(w));
-    const auto inputs = _mm256_sign_epi8(_mm256_set1_epi32(x), weights);
-    const auto twos = _mm256_maddubs_epi16(_mm256_abs_epi8(weights), inputs);
+    const auto inputs = _mm256_set1_epi32(x);
+    const auto weights = _mm256_sign_epi8(_mm256_load_si256(reinterpret_cast<const __m256i*>(w)), inputs);
+    const auto twos = _mm256_maddubs_epi16(_mm256_abs_epi8(inputs), weights);
     return sum + reinterpret_cast<Ints>(_mm256_madd_epi16(twos, _mm256_set1_epi16(1)));
 }
 
