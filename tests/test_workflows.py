@@ -217,13 +217,13 @@ class TestAction:
     @pytest.mark.parametrize("given", [True, False])
     def test_a_wrong_pipeline_is_red(self, gate, repository, given):
         """A pipeline alone, named to the action or in the repository's own settings."""
-        wrong = resolved("native-pipeline:pip-no-fallback")
+        wrong = resolved("native-pipeline:pip-keeps-8mb")
         (repository / "rtconform.toml").write_text("" if given else f'pipelines = ["{wrong}"]\n')
         further = {"loader": "", "pipeline": wrong if given else "", "compare-with": "", "models": ""}
-        gated = gate(python=sys.executable, classes="pipeline", profile="smoke", **further)
+        gated = gate(python=sys.executable, classes="memory", profile="smoke", **further)
         assert conclusions(gated.steps) == {"Install the judge": "skipped", "Judge": "failure", "Compare": "skipped"}
         assert (gated.outputs["code"], gated.outputs["verdict"]) == ("1", "failed"), said(gated.steps)
-        assert "PIP-FALLBACK[pip-no-fallback" in gated.summary
+        assert "PIP-MEMORY[pip-keeps-8mb" in gated.summary
 
     def test_what_can_not_be_installed_is_red(self, gate):
         """Nothing is judged then, and nothing is said to have passed."""

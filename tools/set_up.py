@@ -44,7 +44,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="only look for compiler, CMake and headers")
     arguments = parser.parse_args()
     unpacked = unpacked_packages()
-    through_ccache()
+    os.environ |= through_ccache(ROOT) | os.environ
     try:
         if arguments.check:
             found, missing = needs.look(needs.needs(), unpacked)
@@ -61,13 +61,12 @@ def main() -> int:
     return 0
 
 
-def through_ccache() -> None:
-    """Where ccache is installed, compilers are called through it, and a second checkout is built from the first's."""
-    if shutil.which("ccache"):
-        for language in ("C", "CXX"):
-            os.environ.setdefault(f"CMAKE_{language}_COMPILER_LAUNCHER", "ccache")
-        os.environ.setdefault("CCACHE_BASEDIR", str(ROOT))
-        os.environ.setdefault("CCACHE_NOHASHDIR", "1")
+def through_ccache(root: Path) -> dict[str, str]:
+    """What has CMake call compilers through ccache, where it is installed, and another checkout take what one built."""
+    if not shutil.which("ccache"):
+        return {}
+    launchers = {f"CMAKE_{language}_COMPILER_LAUNCHER": "ccache" for language in ("C", "CXX")}
+    return {**launchers, "CCACHE_BASEDIR": str(root), "CCACHE_NOHASHDIR": "1"}
 
 
 def set_up(unpacked: Path) -> None:

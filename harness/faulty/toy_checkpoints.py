@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from .naming import factories
-from .toy_trainer import CHECKPOINT, MODEL, STEM, State, ToyTrainer
+from .toy_trainer import CHECKPOINT, MODEL, STEM, Progress, State, ToyTrainer
 
 SLOW_WRITE_SECONDS = 0.3
-SLOW_START_SECONDS = 3.0
 
 
 class Resuming(ToyTrainer):
@@ -106,14 +107,18 @@ class TrnCheckpointNotAtomic(Resuming):
 
 
 class TrnCheckpointConsumed(Resuming):
-    """Takes up the checkpoint and removes it, until the next epoch has ended."""
+    """Takes the checkpoint away, goes on from it, and leaves the next one after an epoch."""
+
+    def train(self, config: Mapping[str, Any], out_dir: str, progress: Progress | None = None) -> dict[str, Any]:
+        folder = Path(out_dir)
+        with tempfile.TemporaryDirectory() as taken:
+            if config.get("resume") and (folder / CHECKPOINT).exists():
+                shutil.move(folder / CHECKPOINT, taken)
+            self.taken = Path(taken)
+            return super().train(config, out_dir, progress)
 
     def resumed(self, plan: Mapping[str, Any], folder: Path) -> State | None:
-        state = super().resumed(plan, folder)
-        if state is not None:
-            (folder / CHECKPOINT).unlink()
-            time.sleep(SLOW_START_SECONDS)
-        return state
+        return super().resumed(plan, self.taken)
 
 
 class TrnResumesFinished(Resuming):

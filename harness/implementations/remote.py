@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -145,9 +146,13 @@ class RemoteExporter(Remote, ExporterImplementation):
 
 
 class RemoteTrainer(Remote, TrainerImplementation):
-    """A trainer behind a command; a process for each training."""
+    """A trainer behind a command; a process for each training.
+
+    `asked_at` is when the last training was asked for, by time.monotonic(): its process has started and said hello.
+    """
 
     role = "trainer"
+    asked_at = 0.0
 
     def train(
         self,
@@ -160,4 +165,5 @@ class RemoteTrainer(Remote, TrainerImplementation):
         request = {"config": dict(config), "out_dir": str(Path(out_dir).absolute())}
         with self._talking(self.declaration.name) as (client, _):
             seconds = TRAIN_SECONDS if timeout is None else timeout
+            self.asked_at = time.monotonic()
             return client.request("train", request, timeout=seconds, progress=progress)["metrics"]

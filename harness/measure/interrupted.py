@@ -54,13 +54,15 @@ def epochs(profile: str) -> int:
 
 
 def moments(seed: int, profile: str) -> list[Moment]:
-    """The moments of a profile in their order: the second is while a checkpoint is being taken up, the last when
-    results are being written."""
+    """The moments of a profile in their order; the last is when results are being written.
+
+    Behind the first are two in which a checkpoint is being taken up: in the first and in the second half of a start.
+    """
     generator = random.Random(seed)
     last = epochs(profile)
     chosen = [*sorted(generator.sample(range(1, last), KILLS[profile] - 1)), last]
-    chosen.insert(1, 0)
-    return [Moment(epoch, generator.random()) for epoch in chosen]
+    first, *others = (Moment(epoch, generator.random()) for epoch in chosen)
+    return [first, *(Moment(0, (half + generator.random()) / 2) for half in (0, 1)), *others]
 
 
 class Training:
@@ -79,7 +81,7 @@ class Training:
 
         Raises RequirementFailed if it has lost an epoch that was reported, or left a file that is cut off.
         """
-        begun, last_seen = time.monotonic(), 0.0
+        last_seen = 0.0
 
         def watch(line: Mapping[str, Any]) -> None:
             nonlocal last_seen
@@ -87,7 +89,7 @@ class Training:
             if "epoch" not in line:
                 return
             if not last_seen:
-                self._start_seconds = now - begun
+                self._start_seconds = now - self._trainer.asked_at
                 self._check_kept(line["epoch"])
             self.reached = line["epoch"]
             if self.reached >= moment.epoch:

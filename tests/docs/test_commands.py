@@ -40,11 +40,14 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def environment() -> dict[str, str]:
-    """A reader's environment: the programs of the one that runs this test come first."""
+def environment(checkout: Path, tools: None) -> dict[str, str]:
+    """A reader's environment: the programs of the one that runs this test come first, and ccache serves compilers."""
+    import set_up
+
     kept = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED) or name in KEPT}
     programs = str(Path(sys.executable).parent)
-    return {**kept, "PATH": os.pathsep.join((programs, os.environ.get("PATH", os.defpath)))}
+    path = os.pathsep.join((programs, os.environ.get("PATH", os.defpath)))
+    return {**kept, "PATH": path, **set_up.through_ccache(checkout)}
 
 
 @each_document

@@ -15,7 +15,7 @@ from rtconform.reference_models.compact_loaders import NAMES, library
 from rtconform.reference_models.loaders import LOADER_HEADER, NATIVE
 
 from .c_loader import open_table
-from .plugin_builds import HERE
+from .kept_builds import HERE, kept
 
 KERNELS = "RTCONFORM_COMPACT_KERNELS"
 
@@ -33,15 +33,18 @@ target_link_libraries(run_loader PRIVATE ${{CMAKE_DL_LIBS}})
 """
 
 
-def built(folder: Path, flags: str, *settings: str) -> Path:
-    """The folder of library and program, built below `folder` with these flags and CMAKE_ settings."""
-    (folder / "CMakeLists.txt").write_text(PROJECT, encoding="utf-8")
+def built(name: str, flags: str, *settings: str) -> Path:
+    """The folder of library and program, built with these flags and CMAKE_ settings."""
     options = [f"-DCMAKE_{setting}" for setting in ("BUILD_TYPE=Release", f"CXX_FLAGS_RELEASE={flags}", *settings)]
-    # Flags in the environment are for the package.
-    environment = {name: value for name, value in os.environ.items() if name not in ("CXXFLAGS", "LDFLAGS")}
-    for command in (["-S", folder, "-B", folder / "build", *options], ["--build", folder / "build", "-j", "2"]):
-        subprocess.run(["cmake", *map(str, command)], check=True, capture_output=True, env=environment)
-    return folder / "build"
+
+    def make(folder: Path) -> None:
+        (folder / "CMakeLists.txt").write_text(PROJECT, encoding="utf-8")
+        # Flags in the environment are for the package.
+        environment = {name: value for name, value in os.environ.items() if name not in ("CXXFLAGS", "LDFLAGS")}
+        for command in (["-S", folder, "-B", folder / "build", *options], ["--build", folder / "build", "-j", "2"]):
+            subprocess.run(["cmake", *map(str, command)], check=True, capture_output=True, env=environment)
+
+    return kept(name, make, *options) / "build"
 
 
 def run(

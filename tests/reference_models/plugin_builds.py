@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from rtconform.reference_models.loaders import LOADER_HEADER, NATIVE, Toolchain
 from rtconform.reference_models.specs import FIXTURES
 
-HERE = Path(__file__).with_name("native")
+from .kept_builds import HERE, kept
+
 CORE = NATIVE / "plugin_core"
+FORMAT_SOURCES = tuple(sorted(NATIVE.glob("format/*.cpp")))
+CORE_SOURCES = FORMAT_SOURCES + tuple(
+    CORE / "src" / f"{name}.cpp"
+    for name in (
+        *("async_inference", "loader_library", "model_file", "multi_model_processor", "processor", "sha256"),
+        "model_reloader",
+    )
+)
+"""Of the core, what reads and plays models; not the audio front end and the bridge, which need libraries."""
 
 
 def specs_header(folder: Path) -> Path:
@@ -23,24 +34,14 @@ def specs_header(folder: Path) -> Path:
     return folder / "include"
 
 
-def compiled(source: str, folder: Path, *flags: str, with_core: bool = False) -> Path:
-    """A program or, with -shared, a library of one source in native/; raises CalledProcessError."""
-    target = folder / Path(source).stem
-    include = (specs_header(folder), CORE / "include", LOADER_HEADER.parents[1], NATIVE / "format")
-    sources = [HERE / source]
-    if with_core:
-        sources += [*sorted(NATIVE.glob("format/*.cpp")), *CORE_SOURCES]
-    command = [*Toolchain.of_this_machine().compiler, "-std=c++17", "-Wall", "-Wextra", "-Werror", *flags]
-    command += [f"-I{path}" for path in include] + [str(path) for path in sources]
-    subprocess.run([*command, "-o", str(target), "-pthread", "-ldl"], check=True)
-    return target
+def compiled(source: str, *flags: str, more: Sequence[Path] = ()) -> Path:
+    """A program or, with -shared, a library of one source in native/ and more; raises CalledProcessError."""
+    name = Path(source).stem
 
+    def make(folder: Path) -> None:
+        include = (specs_header(folder), CORE / "include", LOADER_HEADER.parents[1], NATIVE / "format")
+        command = [*Toolchain.of_this_machine().compiler, "-std=c++17", "-Wall", "-Wextra", "-Werror", *flags]
+        command += [f"-I{path}" for path in include] + [str(path) for path in (HERE / source, *more)]
+        subprocess.run([*command, "-o", str(folder / name), "-pthread", "-ldl"], check=True)
 
-CORE_SOURCES = tuple(
-    CORE / "src" / f"{name}.cpp"
-    for name in (
-        *("async_inference", "loader_library", "model_file", "multi_model_processor", "processor", "sha256"),
-        "model_reloader",
-    )
-)
-"""Of the core, what plays models; not the audio front end and the bridge, which need libraries."""
+    return kept(name, make, *flags, *(path.name for path in more)) / name

@@ -27,9 +27,9 @@ SANITIZERS = {
 }
 
 
-def build(kind: str, folder: Path) -> Path:
+def build(kind: str) -> Path:
     """The program with the sanitizers of SANITIZERS."""
-    return plugin_builds.compiled("plugin_stress.cpp", folder, *SANITIZERS[kind], with_core=True)
+    return plugin_builds.compiled("plugin_stress.cpp", *SANITIZERS[kind], more=plugin_builds.CORE_SOURCES)
 
 
 def variants(folder: Path) -> Path:
@@ -62,7 +62,7 @@ def main() -> None:
     for kind in SANITIZERS:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            program, sets = build(kind, folder), variants(folder / "variants")
+            program, sets = build(kind), variants(folder / "variants")
             started = time.monotonic()
             counts = run(program, sets, folder / "work", frames=frames, reload_ms=reload_ms, seed=seed)
             print(f"{kind}: {json.dumps(counts)}, {time.monotonic() - started:.0f} s", flush=True)

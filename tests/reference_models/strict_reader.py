@@ -9,7 +9,6 @@ import random
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -20,7 +19,8 @@ from typing_extensions import Self
 from rtconform.harness.paths import FIXTURES
 from rtconform.harness.rtneural_json import Model, grammar, validate_bytes
 from rtconform.harness.rtneural_json.mutated_files import mutated_files
-from rtconform.reference_models.loaders import NATIVE, Toolchain
+
+from .plugin_builds import FORMAT_SOURCES, compiled
 
 
 class StrictReader:
@@ -48,16 +48,10 @@ class StrictReader:
         return [tuple(line.split("\t", 2)) for line in said[1:].decode("utf-8").split("\n")]
 
 
-def build(folder: Path) -> Path:
-    """The program, built with sanitizers into a folder; raises CalledProcessError with the compiler's words."""
-    target = folder / "read_many"
-    sources = [*sorted(NATIVE.glob("format/*.cpp")), Path(__file__).with_name("native") / "read_many.cpp"]
-    flags = ["-std=c++17", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wall", "-Werror"]
-    include = f"-I{NATIVE / 'format'}"
-    subprocess.run(
-        [*Toolchain.of_this_machine().compiler, *flags, include, *map(str, sources), "-o", str(target)], check=True
-    )
-    return target
+def build() -> Path:
+    """The program with sanitizers; raises CalledProcessError with the compiler's words."""
+    flags = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    return compiled("read_many.cpp", *flags, more=FORMAT_SOURCES)
 
 
 def held(model: Model) -> bytes:
@@ -112,5 +106,5 @@ def compare_mutated(reader: StrictReader, count: int, seed: int) -> Counter:
 
 if __name__ == "__main__":
     files, seed = (int(text) for text in (*sys.argv[1:], "1000000", "0")[:2])
-    with tempfile.TemporaryDirectory() as folder, StrictReader(build(Path(folder))) as strict:
+    with StrictReader(build()) as strict:
         print(f"{files:,} files, seed {seed}: {dict(compare_mutated(strict, files, seed))}")

@@ -22,13 +22,13 @@ FRAMES = 16
 
 
 @pytest.fixture(scope="module")
-def on_arm(tmp_path_factory):
+def on_arm():
     """The folder of the library and the program, both for ARM, made as the package's are for this processor."""
     missing = [program for program in (COMPILER, EMULATOR, "cmake") if shutil.which(program) is None]
     if missing:
         pytest.skip(f"no {', '.join(missing)} here; as root run: {NEEDED}")
     settings = (f"CXX_COMPILER={COMPILER}", "SYSTEM_NAME=Linux", "SYSTEM_PROCESSOR=aarch64")
-    return built(tmp_path_factory.mktemp("on_arm"), "-O2 -DNDEBUG", *settings)
+    return built("compact-on-arm", "-O2 -DNDEBUG", *settings)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -17,9 +17,9 @@ FRAMES = 8
 
 
 @pytest.fixture(scope="module")
-def sanitized(tmp_path_factory):
+def sanitized():
     """The folder of the library and the program; without a compiler nothing else could be built here either."""
-    return built(tmp_path_factory.mktemp("sanitized"), FLAGS)
+    return built("compact-sanitized", FLAGS)
 
 
 @pytest.fixture(scope="module")

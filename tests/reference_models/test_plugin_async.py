@@ -26,10 +26,10 @@ def loader():
 
 
 @pytest.fixture(scope="module")
-def scripted(tmp_path_factory):
+def scripted():
     """A loader that takes its time if the environment says so."""
     flags = ("-O1", "-shared", "-fPIC")
-    return str(plugin_builds.compiled("scripted_loader.cpp", tmp_path_factory.mktemp("scripted"), *flags)), "scripted"
+    return str(plugin_builds.compiled("scripted_loader.cpp", *flags)), "scripted"
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ pytestmark = raw_host.needs_host
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory):
+def library():
     """The step in a loader library of its own."""
     flags = ("-O2", "-shared", "-fPIC", "-fvisibility=hidden")
-    return plugin_builds.compiled("step_loader.cpp", tmp_path_factory.mktemp("step"), *flags, with_core=True)
+    return plugin_builds.compiled("step_loader.cpp", *flags, more=plugin_builds.CORE_SOURCES)
 
 
 @pytest.fixture

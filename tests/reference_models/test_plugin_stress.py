@@ -16,7 +16,7 @@ def sets(tmp_path_factory):
 @pytest.mark.parametrize("kind", ["thread", "address"])
 def test_reloads_at_full_speed(kind, sets, tmp_path):
     """Good files and broken ones, and then the same in quiet: bit for bit the same results."""
-    program = plugin_stress.build(kind, tmp_path)
+    program = plugin_stress.build(kind)
     counts = plugin_stress.run(program, sets, tmp_path / "work", frames=4000, reload_ms=10, seed=3)
     assert {name: counts[name] for name in WRONG} == dict.fromkeys(WRONG, 0)
     assert counts["frames"] == 4000

@@ -19,10 +19,10 @@ pytestmark = pytest.mark.xdist_group("strict-reader")  # one build serves all
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory):
+def reader():
     """The reader with AddressSanitizer and UBSan; skipped where there is no compiler."""
     try:
-        program = build(tmp_path_factory.mktemp("reader"))
+        program = build()
     except NotAvailable as error:
         pytest.skip(str(error))
     with StrictReader(program) as running:

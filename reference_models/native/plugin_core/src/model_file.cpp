@@ -27,32 +27,58 @@ LoadError unreadable(const std::string& found)
     return { LoadError::Phase::read, "", "expected a readable model file, found " + found };
 }
 
-/** Hands a file over piece by piece; what kept it from being read whole. */
-std::optional<LoadError> read_pieces(const std::string& path_utf8, const std::function<void(std::string_view)>& take)
+/** A file that is read piece by piece, and what it is so far. */
+class Source
 {
-    std::error_code error;
-    const auto path = std::filesystem::u8path(path_utf8);
-    const auto status = std::filesystem::status(path, error);
-    if(!std::filesystem::exists(status))
-        return unreadable(error && error.value() != ENOENT ? error.message() : "no such file");
-    if(!std::filesystem::is_regular_file(status)) // to open a pipe would wait for whoever writes to it
-        return unreadable(std::filesystem::is_directory(status) ? "a folder" : "a pipe or a device");
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file { std::fopen(path_utf8.c_str(), "rb"), &std::fclose };
-    if(file == nullptr)
-        return unreadable(std::strerror(errno));
-    static constexpr const char* too_large = "more than 1 GiB";
-    if(const auto bytes = std::filesystem::file_size(path, error); !error && bytes > max_bytes)
-        return unreadable(too_large);
-    std::vector<char> piece(1 << 16);
-    for(uintmax_t bytes = 0; const auto count = std::fread(piece.data(), 1, piece.size(), file.get());)
+public:
+    /** Opens it; if it can't be opened, there is an error() and nothing to read. */
+    explicit Source(const std::string& path_utf8)
     {
-        bytes += count;
-        if(bytes > max_bytes)
-            return unreadable(too_large); // it grows while it is read
-        take({ piece.data(), count });
+        std::error_code error;
+        const auto path = std::filesystem::u8path(path_utf8);
+        const auto status = std::filesystem::status(path, error);
+        if(!std::filesystem::exists(status))
+            error_ = unreadable(error && error.value() != ENOENT ? error.message() : "no such file");
+        else if(!std::filesystem::is_regular_file(status)) // to open a pipe would wait for whoever writes to it
+            error_ = unreadable(std::filesystem::is_directory(status) ? "a folder" : "a pipe or a device");
+        else if(const auto bytes = std::filesystem::file_size(path, error); !error && bytes > max_bytes)
+            error_ = unreadable(too_large);
+        else if(file_.reset(std::fopen(path_utf8.c_str(), "rb")); file_ == nullptr)
+            error_ = unreadable(std::strerror(errno));
     }
-    return std::ferror(file.get()) != 0 ? std::optional { unreadable(std::strerror(errno)) } : std::nullopt;
-}
+
+    /** The next bytes, `most` of them at most; none at the end, or where an error() is. */
+    size_t read(char* to, size_t most)
+    {
+        if(error_)
+            return 0;
+        const auto count = std::fread(to, 1, most, file_.get());
+        bytes_ += count;
+        sha256_.update(to, count);
+        if(bytes_ > max_bytes)
+            error_ = unreadable(too_large); // it grows while it is read
+        else if(std::ferror(file_.get()) != 0)
+            error_ = unreadable(std::strerror(errno));
+        return error_ ? 0 : count;
+    }
+
+    std::optional<LoadError>& error()
+    {
+        return error_;
+    }
+
+    ModelFile whole()
+    {
+        return { bytes_, sha256_.hex_digest() };
+    }
+
+private:
+    static constexpr const char* too_large = "more than 1 GiB";
+    std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_ { nullptr, &std::fclose };
+    uint64_t bytes_ = 0;
+    Sha256 sha256_;
+    std::optional<LoadError> error_;
+};
 
 /** A layer in the words of LayerSpec, with its place in the file. */
 struct Stage
@@ -146,16 +172,10 @@ std::optional<LoadError> mismatch(const format::Model& model, const ModelSpec& s
 
 std::variant<ModelFile, LoadError> check_model_file(const std::string& path_utf8, const ModelSpec& spec)
 {
-    std::string text;
-    Sha256 sha256;
-    const auto take = [&](std::string_view piece)
-    {
-        text += piece;
-        sha256.update(piece.data(), piece.size());
-    };
-    if(auto error = read_pieces(path_utf8, take))
-        return std::move(*error);
-    auto result = format::read_text(text);
+    Source source { path_utf8 };
+    auto result = format::read_pieces([&source](char* to, size_t most) { return source.read(to, most); });
+    if(source.error())
+        return std::move(*source.error());
     if(auto* faults = std::get_if<format::Faults>(&result))
     {
         auto& first = faults->front();
@@ -165,21 +185,18 @@ std::variant<ModelFile, LoadError> check_model_file(const std::string& path_utf8
     }
     if(auto error = mismatch(std::get<format::Model>(result), spec))
         return std::move(*error);
-    return ModelFile { text.size(), sha256.hex_digest() };
+    return source.whole();
 }
 
 std::variant<ModelFile, LoadError> digest_of_file(const std::string& path_utf8)
 {
-    uint64_t bytes = 0;
-    Sha256 sha256;
-    const auto take = [&](std::string_view piece)
-    {
-        bytes += piece.size();
-        sha256.update(piece.data(), piece.size());
-    };
-    if(auto error = read_pieces(path_utf8, take))
-        return std::move(*error);
-    return ModelFile { bytes, sha256.hex_digest() };
+    Source source { path_utf8 };
+    std::vector<char> piece(1 << 16);
+    while(source.read(piece.data(), piece.size()) > 0)
+        ;
+    if(source.error())
+        return std::move(*source.error());
+    return source.whole();
 }
 
 const char* name_of(LoadError::Phase phase)
