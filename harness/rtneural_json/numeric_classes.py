@@ -43,6 +43,10 @@ class NumericClass:
             else Model(model.input_size, tuple(_changed(layer, change) for layer in model.layers))
         )
 
+    def holds(self, model: Model) -> bool:
+        """Whether this class has a number for every weight of a model."""
+        return all(np.isfinite(array).all() for layer in self.transform(model).layers for array in layer.arrays.values())
+
 
 @functools.cache
 def numeric_classes() -> dict[str, NumericClass]:

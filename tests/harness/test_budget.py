@@ -222,6 +222,19 @@ def test_no_frames_are_within_any_budget(lstm):
     assert budget(model, np.zeros((0, 3), np.float32)).judge(np.zeros((0, 2), np.float32)).ok
 
 
+def test_a_class_holds_the_weights_that_it_has_numbers_for():
+    """binary16 ends at 65504, and what is nearer to that than to 65536 is rounded to it."""
+    held = {
+        weight: {
+            name: kind.holds(Model(1, (g.Dense(np.array([[weight]], np.float32), np.zeros(1, np.float32)),)))
+            for name, kind in numeric_classes().items()
+        }
+        for weight in (65519, 65520)
+    }
+    assert all(held[65519].values())
+    assert [name for name, holds in held[65520].items() if not holds] == ["f16"]
+
+
 def test_numeric_classes_transform_weights_exactly(lstm):
     """A class is judged by its own weights: what is right for f16 is wrong for f32, and the other way round."""
     model, frames, allowed = lstm
