@@ -100,7 +100,11 @@ class Training:
         seconds = moment.part * self._start_seconds if moment.epoch == 0 else None
         try:
             self._trainer.train(self._values, self._folder, watch, timeout=seconds)
-        except (_Enough, TimedOut):
+        except _Enough:
+            self.kills += 1
+        except TimedOut:
+            if seconds is None:
+                raise
             self.kills += 1
         check_whole(self._folder)
 
