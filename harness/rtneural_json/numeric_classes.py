@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .grammar import Layer, Model
+from .grammar import BatchNorm, BatchNorm2d, Layer, Model
 
 _FILE = Path(__file__).with_name("numeric_classes.json")
 
@@ -44,8 +44,11 @@ class NumericClass:
         )
 
     def holds(self, model: Model) -> bool:
-        """Whether this class has a number for every weight of a model."""
-        return all(np.isfinite(array).all() for layer in self.transform(model).layers for array in layer.arrays.values())
+        """Whether this class has a number for every weight of a model, and for what its layers make of them."""
+        layers = self.transform(model).layers
+        are_finite = all(np.isfinite(array).all() for layer in layers for array in layer.arrays.values())
+        normalisations = [layer for layer in layers if isinstance(layer, BatchNorm | BatchNorm2d)]
+        return are_finite and all((layer.variance + layer.epsilon > 0).all() for layer in normalisations)
 
 
 @functools.cache
@@ -77,7 +80,8 @@ def _int8_per_output_channel(name: str, array: np.ndarray) -> np.ndarray:
         return array
     # The output channel is the last axis of every kernel. The scale is a float32, as an implementation would store it.
     largest = np.abs(array).max(axis=tuple(range(array.ndim - 1)), keepdims=True)
-    scale = np.where(largest > 0, largest / np.float32(127), np.float32(1)).astype(np.float32)
+    scale = (largest / np.float32(127)).astype(np.float32)
+    scale = np.where(scale >= np.finfo(np.float32).tiny, scale, np.float32(1))  # a denormal one has few digits
     steps = np.rint(array.astype(np.float64) / scale)
     return (np.clip(steps, -127, 127) * scale).astype(np.float32)
 

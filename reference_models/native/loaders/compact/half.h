@@ -1,4 +1,5 @@
-// float32 to binary16 (IEEE 754), to the nearest and ties to even, on any processor.
+// float32 to binary16 (IEEE 754), to the nearest and ties to even, and back, on any processor in any mode: nothing here
+// depends on what it does with denormal numbers.
 #pragma once
 
 #include <cstdint>
@@ -32,11 +33,15 @@ inline uint16_t nearest_half(float value)
 /** The float32 of a binary16 that is no infinity. */
 inline float from_half(uint16_t half)
 {
-    // Exponent and fraction move up to where float32 has them; the factor makes up for the other bias.
-    uint32_t bits = (half & 0x7fffu) << 13;
-    float size;
-    std::memcpy(&size, &bits, sizeof size);
-    return size * ((half & 0x8000) != 0 ? -0x1p112f : 0x1p112f);
+    const uint32_t size = half & 0x7fffu;
+    const auto normal = (size << 13) + 0x38000000;
+    const auto steps = size + 0x3f000000;
+    float denormal, value;
+    std::memcpy(&denormal, &steps, sizeof denormal);
+    denormal -= 0.5f;
+    std::memcpy(&value, &normal, sizeof value);
+    value = size < 0x400 ? denormal : value;
+    return (half & 0x8000) != 0 ? -value : value;
 }
 
 } // namespace rtconform::compact

@@ -221,11 +221,12 @@ float quantise(const float* x, uint32_t count, int8_t* quantised)
     float largest = 0.0f;
     for(uint32_t l = 0; l < lanes; ++l)
         largest = most[l] > largest ? most[l] : largest;
-    // What is smaller has no reciprocal in float32; it is nothing beside any bias.
-    const float per_step = largest > 1e-30f ? 127.0f / largest : 0.0f;
+    // Frames whose reciprocal would be too large for a float are counted in a smaller unit.
+    const float unit = largest > 1e-30f ? 1.0f : 0x1p100f;
+    const float per_step = largest > 0.0f ? 127.0f / (largest * unit) : 0.0f;
     for(uint32_t i = 0; i < count; i += lanes)
     {
-        const auto steps = bits(load(x + i) * per_step + rounder) - bits(all(rounder)) + input_offset;
+        const auto steps = bits(load(x + i) * unit * per_step + rounder) - bits(all(rounder)) + input_offset;
         *reinterpret_cast<Bytes*>(quantised + i) = __builtin_convertvector(steps, Bytes);
     }
     return largest / 127.0f;

@@ -13,13 +13,15 @@ typedef float FourFloats __attribute__((vector_size(16), may_alias));
 typedef int32_t FourInts __attribute__((vector_size(16), may_alias));
 typedef uint16_t FourHalves __attribute__((vector_size(8), may_alias));
 
-/** Exponent and fraction move up to where float32 has them, and a multiplication makes up for the other bias; it makes
-    normal numbers of denormal ones, too. There are no infinities among weights. */
+/** As from_half() in half.h. There are no infinities among weights. */
 inline FourFloats half_vector(const uint16_t* p)
 {
     const auto halves = __builtin_convertvector(*reinterpret_cast<const FourHalves*>(p), FourInts);
-    const auto size = reinterpret_cast<FourFloats>((halves & 0x7fff) << 13) * 0x1p112f;
-    return reinterpret_cast<FourFloats>(reinterpret_cast<FourInts>(size) | ((halves & 0x8000) << 16));
+    const auto size = halves & 0x7fff;
+    const auto normal = (size << 13) + 0x38000000;
+    const auto denormal = reinterpret_cast<FourInts>(reinterpret_cast<FourFloats>(size + 0x3f000000) - 0.5f);
+    const auto is_denormal = size < 0x400;
+    return reinterpret_cast<FourFloats>((is_denormal & denormal) | (~is_denormal & normal) | ((halves & 0x8000) << 16));
 }
 
 template <typename Ints>

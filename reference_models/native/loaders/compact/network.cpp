@@ -32,12 +32,27 @@ Arrays arrays(format::ActivationLayer&) { return {}; }
 void round_to_halves(const Arrays& arrays)
 {
     for(auto* values : arrays)
+    {
+        float largest = 0.0f;
+        for(const auto value : *values)
+            largest = std::max(largest, std::abs(value));
+        if(largest >= first_beyond_half)
+            throw Unfit { "expected weights below 65520, which is as far as binary16 goes, found a larger one" };
         for(auto& value : *values)
-        {
-            if(std::abs(value) >= first_beyond_half)
-                throw Unfit { "expected weights below 65520, which is as far as binary16 goes, found a larger one" };
             value = from_half(nearest_half(value));
-        }
+    }
+}
+
+template <typename Given>
+void check_rounded(const Given&)
+{
+}
+
+void check_rounded(const format::BatchNorm& layer)
+{
+    for(const auto variance : layer.variance)
+        if(!(double { variance } + double { layer.epsilon } > 0.0))
+            throw Unfit { "expected variances that are above 0 in binary16 where epsilon is 0, found a smaller one" };
 }
 
 /** A layer of a file to one that computes; its weights are packed if `fills`, and are the file's no more. */
@@ -53,7 +68,10 @@ struct Maker
         if(fills)
         {
             if(setting.precision == Precision::f16)
+            {
                 round_to_halves(arrays(given));
+                check_rounded(given);
+            }
             layer->fill(given);
             given = {};
         }

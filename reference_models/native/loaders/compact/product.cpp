@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace rtconform::compact
 {
@@ -98,7 +99,10 @@ void Product::pack(const float* kernel, size_t row)
                 largest[o] = std::max(largest[o], std::abs(from[o]));
         }
     for(uint32_t o = 0; o < kernel_.outputs; ++o)
-        kernel_.scales[o] = kernel_.scales[o] > 0.0f ? kernel_.scales[o] / 127.0f : 1.0f;
+    {
+        const auto scale = kernel_.scales[o] / 127.0f;
+        kernel_.scales[o] = scale >= std::numeric_limits<float>::min() ? scale : 1.0f; // a denormal one has few digits
+    }
     pack<int8_t>(kernel, row,
         [this](float value, uint32_t output)
         {
