@@ -76,6 +76,10 @@ class Benchmark:
         times = {name: self.median_ns(name, WHOLE_STEP) for name in self.loaders}
         return sorted(times, key=lambda name: (times[name] is None, times[name]))
 
+    def without_time(self) -> list[str]:
+        """The loaders that have no time of the five-model step."""
+        return [name for name in self.loaders if not self.times(name, WHOLE_STEP)]
+
     def ratio(self, loader: str, row: str) -> Interval | None:
         """To the base's time, over the rounds."""
         both = self.times(self.base, row), self.times(loader, row)
@@ -163,7 +167,7 @@ def _count_memory(benchmark: Benchmark, name: str, loader: LoaderImplementation)
                 paths = [case.path for case in five_cases()]
                 benchmark.memory[name] = session.measure_memory(paths, cycles=MEMORY_CYCLES)
             except ImplementationError as error:
-                benchmark.unfit[name, MEMORY] = str(error)
+                benchmark.unfit[name, MEMORY] = _first_line(error)
 
 
 def _load(benchmark: Benchmark, name: str, runner: Runner) -> dict[str, float]:
@@ -181,7 +185,7 @@ def _load(benchmark: Benchmark, name: str, runner: Runner) -> dict[str, float]:
         try:
             runner.load(model, case.path)
         except ImplementationError as error:
-            benchmark.unfit[name, row.name] = str(error)
+            benchmark.unfit[name, row.name] = _first_line(error)
         taken += (time.perf_counter_ns() - begin) if row.kind == "model" else 0.0
     return {LOAD: taken}
 
@@ -197,7 +201,7 @@ def _time(benchmark: Benchmark, row: Row, runners: Mapping[str, Runner]) -> None
             try:
                 times, outputs = runners[name].run(row.step, row.inputs(number), row.cache_bytes)
             except ImplementationError as error:
-                benchmark.unfit[name, row.name] = str(error)
+                benchmark.unfit[name, row.name] = _first_line(error)
                 continue
             taken[name].append(times[min(paired.SETTLE, len(times) // 4) :])
             if number == 0 and row.kind != "step" and not _is_right(benchmark, name, row, outputs):
@@ -205,6 +209,11 @@ def _time(benchmark: Benchmark, row: Row, runners: Mapping[str, Runner]) -> None
     for name, times in taken.items():
         if times:
             benchmark.rounds[-1][name][row.name] = float(np.median(np.concatenate(times)))
+
+
+def _first_line(error: ImplementationError) -> str:
+    """What happened, without the traceback or the words of the process."""
+    return str(error).partition("\n")[0]
 
 
 def _is_right(benchmark: Benchmark, loader: str, row: Row, outputs: Mapping[str, np.ndarray]) -> bool:

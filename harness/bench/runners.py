@@ -26,6 +26,10 @@ Timed = tuple[np.ndarray, Mapping[str, np.ndarray]]
 """Wall time `[N]` of each step in ns, and the outputs `[N, out]` of each model."""
 
 
+PASS_SECONDS = 30.0
+"""No pass of a loader that is at work takes as long."""
+
+
 class Runner(ABC):
     """A loader's session, and the models loaded in it, by name."""
 
@@ -57,7 +61,8 @@ class MeasuringRunner(Runner):
 
     def run(self, step: Step, audio: np.ndarray, cache_bytes: int = 0) -> Timed:
         models = {name: self._models[name] for name in step.models}
-        timed = self._session.measure_latency(models, step.flow, audio, reset_every=len(audio), cache_bytes=cache_bytes)
+        options = {"reset_every": len(audio), "cache_bytes": cache_bytes, "timeout": PASS_SECONDS}
+        timed = self._session.measure_latency(models, step.flow, audio, **options)
         return timed.wall_ns, timed.outputs
 
     @property

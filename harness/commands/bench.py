@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,7 +35,7 @@ FIELD = (
     "onnx-runtime",
     "torch-runtime",
 )
-"""The registered loaders that take part when they can be had. Ratios are to the first that is there."""
+"""The registered loaders that take part when they can be had. Ratios are to the first that has a time."""
 
 LEAST_ROUNDS = 4
 """Fewer give no interval."""
@@ -55,30 +58,50 @@ def bench(
     # A plugin runs a model on one thread, so torch may have one only. It reads this when it is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     named = tuple(loaders or ())
-    found, left_out = _connected((*(() if only else FIELD), *named), named)
+    connections = short_names({"loader": list(dict.fromkeys((*(() if only else FIELD), *named)))})["loader"]
+    found, left_out = _connected(connections, named)
     if not found:
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         fail(f"expected at least one loader that can be timed, found none. {reasons}", code=ExitCode.NOT_AVAILABLE)
     if base not in (None, *found):
         fail(f"--base {base}: expected one of {', '.join(found)}")
-    with tempfile.TemporaryDirectory(prefix="rtconform-bench-") as folder, progress_line() as progress:
+    with _terminable(), tempfile.TemporaryDirectory(prefix="rtconform-bench-") as folder, progress_line() as progress:
         rows = [*five_rows(), *(layer_rows(Path(folder), seed) if layers else ())]
         measured = Benchmark(found, rows, base or next(iter(found)), seed, left_out)
         try:
             benchmark.run(measured, rounds, progress)
         except ImplementationError as error:
             fail(str(error), code=ExitCode.UNEXPECTED)
-    benched.write(measured, Path(out))
+    unfit = measured.without_time()
+    if base is None:
+        measured.base = next((name for name in found if name not in unfit), measured.base)
     typer.echo(benched.render_terminal(measured))
+    try:
+        benched.write(measured, Path(out))
+    except OSError as error:
+        fail(f"--out {out}: expected a folder to write {', '.join(benched.FILES)} to, found: {error}")
     typer.echo(f"\nAll rows, data and picture: {', '.join(str(Path(out) / name) for name in benched.FILES)}")
+    if missing := [name for name in unfit if name == base or connections[name] in named]:
+        what = "expected a time of the five-model step for each loader that was named"
+        fail(f"{what}, found none for {', '.join(missing)}; why is said above", code=ExitCode.UNEXPECTED)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends what is within as an exception does, so that no process is left that has the first claim to a core."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _connected(
-    connections: Sequence[str], named: Sequence[str]
+    connections: Mapping[str, str], named: Sequence[str]
 ) -> tuple[dict[str, LoaderImplementation], dict[str, str]]:
     """By short name, the loaders that can be timed, and why others can't. Who was `named` has to be there."""
     found, left_out = {}, {}
-    for name, connection in short_names({"loader": list(dict.fromkeys(connections))})["loader"].items():
+    for name, connection in connections.items():
         code = ExitCode.NOT_AVAILABLE
         try:
             loader = connect(connection, "loader")

@@ -33,11 +33,11 @@ def render_terminal(benchmark: Benchmark) -> str:
 
 def render_markdown(benchmark: Benchmark) -> str:
     """The whole file as text."""
-    tables = [markdown.table(*table(benchmark)) for table in (_overview, _models, _layers)]
+    tables = [table(benchmark) for table in (_overview, _models, _layers)]
     titles = ("The five models", "Each model alone, in µs", "Single layers by size, in µs")
     blocks = ["## rtconform bench"]
-    for title, table in zip(titles, tables, strict=True):
-        blocks += [f"### {title}", table]
+    for title, (header, rows) in zip(titles, tables, strict=True):
+        blocks += [f"### {title}", markdown.table(header, rows)] if rows else []
     blocks.append("\n".join(f"* {markdown.plain(note)}" for note in notes(benchmark)))
     return "\n\n".join(blocks) + "\n"
 

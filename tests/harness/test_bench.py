@@ -5,6 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from types import SimpleNamespace
@@ -62,6 +66,14 @@ def made_up(times: dict[str, list[float]], **fields) -> Benchmark:
 
 
 @needs_host
+def _command_of(process: str) -> str:
+    """Its command line; empty for one that is gone."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
 class TestCommand:
     def test_loaders_are_timed_side_by_side(self, bench) -> None:
         """One in C++ and one in Python, each with all rows; the machine's limit beside them."""
@@ -82,14 +94,33 @@ class TestCommand:
         assert os.sched_getaffinity(0) == mine
 
     def test_a_wrong_loader_has_no_times(self, bench) -> None:
-        """Where it is wrong; and it says so."""
-        done = bench("--only", "--no-layers", GOOD, LATE)
+        """It says so where it was named, and nobody is compared with it."""
+        done = bench("--only", "--no-layers", LATE, GOOD)
+        assert done.code == ExitCode.UNEXPECTED
+        assert "found none for run-one-frame-late" in done.err.replace("\n", " ")
         data = json.loads(done.files[benched.DATA])
         (step,) = (row for row in data["rows"] if row["name"] == WHOLE_STEP)
         assert step["unfit"] == {"run-one-frame-late": "its outputs are wrong"}
         assert step["times_ns"]["run-one-frame-late"] == []
         assert len(step["times_ns"]["good-native"]) == 4
+        assert data["base"] == "good-native"
         assert "run-one-frame-late has no EmotionRecognizer" in done.out.replace("\n", " ")
+        assert "Single layers" not in done.files[benched.SUMMARY]
+
+    def test_terminated_it_leaves_no_process_and_no_file(self, tmp_path: Path) -> None:
+        """While a loader hangs."""
+        hanging, out = f"abi:{FAULTY}#ldr-hangs", tmp_path / "out"
+        command = [sys.executable, "-m", "rtconform", "bench", "--only", hanging, "--out", out]
+        quiet = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
+        with subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)}, **quiet) as running:
+            children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+            while "ldr-hangs" not in "".join(_command_of(child) for child in children.read_text().split()):
+                time.sleep(0.01)
+            (host,) = children.read_text().split()
+            running.terminate()
+            assert running.wait(30) == 128 + signal.SIGTERM
+        assert not Path(f"/proc/{host}").exists()
+        assert list(tmp_path.iterdir()) == []
 
     def test_a_loader_without_a_layer_type_has_no_times_of_it(self, bench, monkeypatch: pytest.MonkeyPatch) -> None:
         kinds = {kind: LAYERS[kind] for kind in ("dense", "gru")}

@@ -18,6 +18,7 @@ namespace {
 constexpr std::int64_t nanoseconds_per_second = 1'000'000'000;
 constexpr std::int64_t period_ns = 1'000'000;
 constexpr std::size_t usual_wake_ups = 1 << 14;
+constexpr rlim_t patience_us = 330'000'000;  // more than a measurement is given
 
 }  // namespace
 
@@ -29,6 +30,9 @@ std::int64_t nanoseconds(clockid_t clock) noexcept {
 
 RealTime::RealTime(int priority) noexcept {
     const sched_param parameters{priority};
+    // An implementation that never comes back must not keep its core from all others when nobody waits for it any more.
+    const rlimit at_most{patience_us, patience_us};
+    setrlimit(RLIMIT_RTTIME, &at_most);  // who may not set it has a shorter one already
     granted_ = pthread_setschedparam(pthread_self(), SCHED_FIFO | SCHED_RESET_ON_FORK, &parameters) == 0;
 }
 
