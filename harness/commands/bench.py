@@ -41,6 +41,17 @@ LEAST_ROUNDS = 4
 """Fewer give no interval."""
 
 
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends what is within as an exception does, and leaves no process that has the first claim to a core."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@_terminable()
 def bench(
     loaders: Annotated[list[str] | None, typer.Argument(help="More loaders: abi:LIB.so[#NAME], or a name.")] = None,
     only: Annotated[bool, typer.Option("--only", help="No loaders but those named.")] = False,
@@ -65,7 +76,7 @@ def bench(
         fail(f"expected at least one loader that can be timed, found none. {reasons}", code=ExitCode.NOT_AVAILABLE)
     if base not in (None, *found):
         fail(f"--base {base}: expected one of {', '.join(found)}")
-    with _terminable(), tempfile.TemporaryDirectory(prefix="rtconform-bench-") as folder, progress_line() as progress:
+    with tempfile.TemporaryDirectory(prefix="rtconform-bench-") as folder, progress_line() as progress:
         rows = [*five_rows(), *(layer_rows(Path(folder), seed) if layers else ())]
         measured = Benchmark(found, rows, base or next(iter(found)), seed, left_out)
         try:
@@ -84,16 +95,6 @@ def bench(
     if missing := [name for name in unfit if name == base or connections[name] in named]:
         what = "expected a time of the five-model step for each loader that was named"
         fail(f"{what}, found none for {', '.join(missing)}; why is said above", code=ExitCode.UNEXPECTED)
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends what is within as an exception does, so that no process is left that has the first claim to a core."""
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _connected(

@@ -114,7 +114,7 @@ class TestCommand:
         quiet = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
         with subprocess.Popen(command, env={**os.environ, "TMPDIR": str(tmp_path)}, **quiet) as running:
             children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
-            while "ldr-hangs" not in "".join(_command_of(child) for child in children.read_text().split()):
+            while "rtc-host" not in "".join(_command_of(child) for child in children.read_text().split()):
                 time.sleep(0.01)
             (host,) = children.read_text().split()
             running.terminate()
