@@ -16,31 +16,45 @@ namespace rtconform::compact
 namespace
 {
 
-// In binary16 everything that was trained is rounded, what is no kernel too, which is then held in float32.
+// In binary16 everything that was trained is rounded: kernels as they are packed, the rest here, which is then held in
+// float32.
 
 using Arrays = std::vector<std::vector<float>*>;
 
-Arrays arrays(format::Dense& layer) { return { &layer.kernel, &layer.bias }; }
-Arrays arrays(format::Conv1d& layer) { return { &layer.kernel, &layer.bias }; }
-Arrays arrays(format::Conv2d& layer) { return { &layer.kernel, &layer.bias }; }
-Arrays arrays(format::Gru& layer) { return { &layer.kernel, &layer.recurrent, &layer.bias }; }
-Arrays arrays(format::Lstm& layer) { return { &layer.kernel, &layer.recurrent, &layer.bias }; }
-Arrays arrays(format::Prelu& layer) { return { &layer.alpha }; }
-Arrays arrays(format::BatchNorm& layer) { return { &layer.gamma, &layer.beta, &layer.mean, &layer.variance }; }
-Arrays arrays(format::ActivationLayer&) { return {}; }
-
-void round_to_halves(const Arrays& arrays)
+struct Trained
 {
-    for(auto* values : arrays)
-    {
-        float largest = 0.0f;
+    Arrays kernels, rest;
+};
+
+Trained trained(format::Dense& layer) { return { { &layer.kernel }, { &layer.bias } }; }
+Trained trained(format::Conv1d& layer) { return { { &layer.kernel }, { &layer.bias } }; }
+Trained trained(format::Conv2d& layer) { return { { &layer.kernel }, { &layer.bias } }; }
+Trained trained(format::Gru& layer) { return { { &layer.kernel, &layer.recurrent }, { &layer.bias } }; }
+Trained trained(format::Lstm& layer) { return { { &layer.kernel, &layer.recurrent }, { &layer.bias } }; }
+Trained trained(format::Prelu& layer) { return { {}, { &layer.alpha } }; }
+Trained trained(format::BatchNorm& layer)
+{
+    return { {}, { &layer.gamma, &layer.beta, &layer.mean, &layer.variance } };
+}
+Trained trained(format::ActivationLayer&) { return {}; }
+
+void check_halves(const Arrays& arrays)
+{
+    float largest = 0.0f;
+    for(const auto* values : arrays)
         for(const auto value : *values)
             largest = std::max(largest, std::abs(value));
-        if(largest >= first_beyond_half)
-            throw Unfit { "expected weights below 65520, which is as far as binary16 goes, found a larger one" };
+    if(largest >= first_beyond_half)
+        throw Unfit { "expected weights below 65520, which is as far as binary16 goes, found a larger one" };
+}
+
+void round_to_halves(const Trained& arrays)
+{
+    check_halves(arrays.kernels);
+    check_halves(arrays.rest);
+    for(auto* values : arrays.rest)
         for(auto& value : *values)
             value = from_half(nearest_half(value));
-    }
 }
 
 template <typename Given>
@@ -69,7 +83,7 @@ struct Maker
         {
             if(setting.precision == Precision::f16)
             {
-                round_to_halves(arrays(given));
+                round_to_halves(trained(given));
                 check_rounded(given);
             }
             layer->fill(given);
