@@ -5,11 +5,15 @@ Every refusal is a ConfigError that starts with the JSON path of the fault and s
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
+
+from ..errors import ConfigError
 from ..specs import ModelSpec, load_specs
 from .schema import PER_MODEL, check_config, nearest, refuse
 
@@ -82,12 +86,14 @@ class ModelPlan:
 class Plan:
     """A whole config, checked. `log_seconds` is the least time between two progress lines.
 
-    `config` is the JSON value with every default filled in, without `resume`, which changes no result. Each of the
+    `config` is the JSON value with every default filled in, without `resume`, which changes no result, and
+    `config_sha256` that of its bytes with sorted keys. Each of the
     `parallel_models` that are trained at once has `threads` threads and `workers` processes that fetch its batches;
     of these only `threads` can change a result. `resamples` is that of the bootstrap.
     """
 
     config: dict
+    config_sha256: str
     models: tuple[ModelPlan, ...]
     validation_fraction: float
     checkpointing: Checkpointing
@@ -124,6 +130,7 @@ def plan(config: Mapping[str, object]) -> Plan:
     training = merged["training"]
     return Plan(
         config=merged,
+        config_sha256=_sha256(merged),
         models=tuple(_model_plan(name, merged) for name in load_specs().models if name in merged["models"]),
         validation_fraction=training["validation_fraction"],
         checkpointing=Checkpointing(**training["checkpointing"]),
@@ -138,6 +145,17 @@ def plan(config: Mapping[str, object]) -> Plan:
         resume=resume,
         seed=merged["seed"],
     )
+
+
+def _sha256(config: dict) -> str:
+    """The config's hash. Raises ConfigError for what couldn't be written to metrics.json after all the training."""
+    try:
+        return hashlib.sha256(orjson.dumps(config, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    except TypeError as error:
+        raise ConfigError(
+            f"$: expected a config of texts in Unicode and whole numbers of at most 64 bits, found one of which "
+            f"orjson says: {error}; correct it"
+        ) from None
 
 
 def _merged(default: object, given: object) -> object:

@@ -16,6 +16,9 @@ SCHEDULES = ("none", "cosine", "plateau", "step")
 PRECISIONS = ("float32", "bf16", "fp16")
 # Shorter ones would train the recurrent models on little more than their state after a reset.
 SHORTEST_SEQUENCE = 16
+GREATEST = 2**63 - 1  # what JSON's readers elsewhere, and torch's seeds, can hold
+# More than any machine has; what is asked for by mistake would otherwise take the machine down.
+MOST_THREADS, MOST_WORKERS = 1024, 128
 
 Check = Callable[[object, str], None]
 
@@ -32,10 +35,14 @@ def nearest(name: object, known: Iterable[str]) -> str:
     return f" (did you mean {folded[near[0]]!r}?)" if near else ""
 
 
-def _whole(least: int, reason: str = "") -> Check:
+def _whole(least: int, reason: str = "", *, most: int = GREATEST) -> Check:
+    span = f"of at least {least}" if most == GREATEST else f"from {least} to {most}"
+
     def check(value: object, path: str) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            refuse(path, f"a whole number of at least {least}{reason}", value)
+            refuse(path, f"a whole number {span}{reason}", value)
+        if value > most:
+            refuse(path, f"a whole number from {least} to {most}", value)
 
     return check
 
@@ -109,8 +116,8 @@ _SCHEMA = {
             "every": _whole(1),
         },
         "precision": _one_of(PRECISIONS),
-        "threads": _whole(1),
-        "workers": _whole(0),
+        "threads": _whole(1, most=MOST_THREADS),
+        "workers": _whole(0, most=MOST_WORKERS),
         "parallel_models": _whole(1),
         "early_stopping": {"enabled": _flag, "patience": _whole(1), "min_delta": _number(0, low_allowed=True)},
         "checkpointing": {"best": _flag, "latest": _flag, "every": _whole(0)},
