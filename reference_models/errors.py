@@ -11,6 +11,10 @@ class DataError(ConfigError):
     """A data set that the config names and that can't be read as its kind promises; the message holds the file."""
 
 
+class WriteFailed(OSError):
+    """A result that couldn't be written; the message says which file, why, and what to do."""
+
+
 class NotAvailable(RuntimeError):
     """Something that is needed is missing on this machine; the message says what to install or set."""
 

@@ -5,7 +5,7 @@ The headings follow Mitchell et al., Model Cards for Model Reporting (2019), as 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -43,12 +43,21 @@ def _what_it_is(name: str) -> str:
 def _data(metrics: Json, name: str) -> str:
     found, config = metrics["models"][name], metrics["config"]
     dataset = config["datasets"][config["models"][name]["dataset"]]
-    sides = {side: len(ids) for side, ids in found["items"].items()}
+    training, held_out = (found["items"][side] for side in ("training", "validation"))
+    copies = _copies(training)
+    varied = f", {copies} varied copies of them" if copies else ""
     return (
-        f"`{dataset['path']}`, of kind `{dataset['kind']}`: {sides['training']} recordings to train on and "
-        f"{sides['validation']} held out, no composition on both sides; {len(found['left_out'])} items were left out. "
+        f"`{dataset['path']}`, of kind `{dataset['kind']}`: {len(training) - copies} recordings to train on{varied} "
+        f"and {len(held_out)} held out, no composition on both sides; {len(found['left_out'])} items were left out. "
         "Their names and the sha256 of each are in metrics.json."
     )
+
+
+def _copies(ids: Sequence[str]) -> int:
+    """How many of the items are varied copies of others: `#1` and so on stand behind the same name."""
+    plain = set(ids)
+    parts = (item.rpartition("#") for item in ids)
+    return sum(number.isdecimal() and original in plain for original, _, number in parts)
 
 
 def _quality(found: Json) -> str:
@@ -112,6 +121,8 @@ def _provenance(metrics: Json, name: str) -> str:
     }
     table = "\n".join(["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows.items())])
     config = {key: value for key, value in metrics["config"].items() if key not in ("models", "datasets")}
-    config["models"] = {name: metrics["config"]["models"][name]}
+    model = metrics["config"]["models"][name]
+    config["models"] = {name: model}
+    config["datasets"] = {model["dataset"]: metrics["config"]["datasets"][model["dataset"]]}
     shown = orjson.dumps(config, option=orjson.OPT_INDENT_2).decode()
     return f"{table}\n\nConfig:\n\n```json\n{shown}\n```"

@@ -58,6 +58,11 @@ def _is_one_of_several() -> bool:
     return distributed.is_available() and distributed.is_torchelastic_launched() and int(os.environ["WORLD_SIZE"]) > 1
 
 
+def is_first_process() -> bool:
+    """Whether this process will be the first of those that train together, which it is if it is alone."""
+    return not _is_one_of_several() or int(os.environ["RANK"]) == 0
+
+
 def local_device(device: torch.device) -> torch.device:
     """The device of this process: with torchrun each process of a machine has a GPU of its own."""
     if device.type == "cuda" and _is_one_of_several():

@@ -31,13 +31,16 @@ def machine() -> dict[str, str]:
     return {"system": platform.system(), "release": platform.release(), "processor": platform.machine()}
 
 
-def git(folder: Path) -> dict[str, object] | None:
-    """The commit that is checked out around a folder and whether files differ from it; None outside a repository."""
+def git(code: Path) -> dict[str, object] | None:
+    """The commit of the repository that a file of code belongs to, and whether files there differ from it.
+
+    None outside a repository, and where the file only lies within one, as what is installed into a folder of it does.
+    """
 
     def ask(*arguments: str) -> str | None:
         try:
             done = subprocess.run(
-                ["git", "-C", str(folder), *arguments],
+                ["git", "-C", str(code.parent), *arguments],
                 capture_output=True,
                 text=True,
                 timeout=_GIT_SECONDS,
@@ -48,7 +51,7 @@ def git(folder: Path) -> dict[str, object] | None:
         return done.stdout.strip() if done.returncode == 0 else None
 
     commit = ask("rev-parse", "HEAD")
-    if not commit:
+    if not commit or ask("ls-files", "--error-unmatch", code.name) is None:
         return None
     changes = ask("status", "--porcelain", "--untracked-files=no")
     return {"commit": commit, "changed": None if changes is None else bool(changes)}

@@ -77,10 +77,13 @@ class Run:
         self._evaluation: dict[str, object] | None = None
 
     def clear(self) -> None:
-        """Removes what an earlier run left that this one doesn't go on from."""
+        """Removes what an earlier run left that this one neither goes on from nor writes anew."""
         checkpoint.sweep(self._folder, self.model.stem)
         if not self._plan.resume:
             checkpoint.discard(self._folder, self.model.stem)
+        if not self._plan.export:
+            for name in exported_files(self.model.stem):
+                (self._folder / name).unlink(missing_ok=True)
 
     def train(self, on_epoch: Callable[[Epoch], None]) -> None:
         """Trains to the end, with checkpoints on the way, and evaluates; raises ConfigError if training diverges."""
@@ -167,6 +170,11 @@ class Run:
         if self._evaluation:
             metrics["evaluation"] = self._evaluation
         return metrics
+
+
+def exported_files(stem: str) -> tuple[str, str]:
+    """The names of a model's exported file and of its card."""
+    return f"{stem}.json", f"{stem}.card.md"
 
 
 def described(epoch: Epoch) -> dict[str, object]:

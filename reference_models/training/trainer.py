@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -21,9 +20,10 @@ from ... import __version__
 from ..atomic import write_atomic
 from ..errors import ConfigError
 from . import card, config as settings, history, provenance
-from .distributed import local_device, processes
+from .distributed import is_first_process, local_device, processes
 from .loop import Epoch
 from .optimization import PRECISIONS
+from .output import held
 from .run import Run, described, load
 
 Progress = Callable[[Mapping[str, object]], None]
@@ -71,24 +71,25 @@ def train(
     but from several threads; without it, lines go to stderr. One config gives the same weights on one machine, build
     of torch and number of threads, also when it was interrupted and resumed. Raises ConfigError and DataError, before
     anything is written, if the config, a data set's path or its content is wrong or a checkpoint doesn't fit, and
-    ConfigError if the training diverges. In processes that torchrun started, only the first one writes and reports.
+    ConfigError if the training diverges; WriteFailed if a file can't be written. Until the end `out_dir` is held: a
+    second training into it is refused at once. In processes that torchrun started, only the first one writes and
+    reports.
     """
     plan = settings.plan(config)
     device = local_device(_device(plan))
-    data = [load(model, plan) for model in plan.models]
     folder = Path(out_dir)
-    with _reproducible(plan.threads, device), processes(device) as together:
-        pairs = zip(plan.models, data, strict=True)
-        runs = [Run(model, plan, splits, folder, device, together) for model, splits in pairs]
-        if together.is_first:
-            folder.mkdir(parents=True, exist_ok=True)
-            for run in runs:
+    with held(folder) if is_first_process() else nullcontext():
+        data = [load(model, plan) for model in plan.models]
+        with _reproducible(plan.threads, device), processes(device) as together:
+            pairs = zip(plan.models, data, strict=True)
+            runs = [Run(model, plan, splits, folder, device, together) for model, splits in pairs]
+            for run in runs if together.is_first else ():
                 run.clear()
-        # Processes have to meet over one model at a time.
-        at_once = plan.parallel_models if together.count == 1 else 1
-        _train_all(runs, at_once, progress or _stderr_lines(plan.log_seconds))
-        metrics = _write(runs, plan, folder, device, together.count) if together.is_first else {}
-        return together.from_first(metrics)
+            # Processes have to meet over one model at a time.
+            at_once = plan.parallel_models if together.count == 1 else 1
+            _train_all(runs, at_once, progress or _stderr_lines(plan.log_seconds))
+            metrics = _write(runs, plan, folder, device, together.count) if together.is_first else {}
+            return together.from_first(metrics)
 
 
 def _device(plan: settings.Plan) -> torch.device:
@@ -160,9 +161,9 @@ def _write(
         "torch": str(torch.__version__),
         "versions": provenance.versions(),
         "machine": provenance.machine(),
-        "git": provenance.git(Path.cwd()),
+        "git": provenance.git(Path(__file__).resolve()),
         "config": plan.config,
-        "config_sha256": hashlib.sha256(orjson.dumps(plan.config, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+        "config_sha256": plan.config_sha256,
     }
     text = orjson.dumps(metrics, option=orjson.OPT_INDENT_2)
     metrics = orjson.loads(text)  # what is returned is what is written: JSON has null where a measure has no number

@@ -5,11 +5,12 @@ import hashlib
 import json
 import subprocess
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
 from rtconform.reference_models.specs import load_specs
-from rtconform.reference_models.training import card, provenance
+from rtconform.reference_models.training import card, provenance, trainer
 from rtconform.reference_models.training.history import COLUMNS, plot, table
 from rtconform.reference_models.training.loop import Epoch
 from rtconform.reference_models.training.trainer import train
@@ -113,16 +114,41 @@ def test_metrics_say_where_a_result_came_from(left):
         }
 
 
-def test_the_commit_is_that_of_the_repository_around(tmp_path):
-    """With a word on whether files differ from it; outside of a repository there is none."""
-    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
-    assert provenance.git(tmp_path) is None
+def test_the_commit_is_that_of_the_repository_that_the_code_belongs_to(tmp_path):
+    """With a word on whether files differ from it; none where the file is in no repository, or only lies within one."""
+    git, file = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"], tmp_path / "file"
+    file.write_text("one")
+    assert provenance.git(file) is None
     subprocess.run([*git, "init", "-q"], check=True)
-    assert provenance.git(tmp_path) is None
-    (tmp_path / "file").write_text("one")
+    assert provenance.git(file) is None
     subprocess.run([*git, "add", "file"], check=True)
     subprocess.run([*git, "commit", "-qm", "one"], check=True)
-    found = provenance.git(tmp_path)
+    found = provenance.git(file)
     assert len(found["commit"]) == 40 and found["changed"] is False
-    (tmp_path / "file").write_text("two")
-    assert provenance.git(tmp_path) == {"commit": found["commit"], "changed": True}
+    file.write_text("two")
+    assert provenance.git(file) == {"commit": found["commit"], "changed": True}
+    (tmp_path / "installed").write_text("one")
+    assert provenance.git(tmp_path / "installed") is None
+
+
+def test_the_commit_is_not_that_of_the_working_folder(fake_data, tmp_path, monkeypatch):
+    """A training started in somebody's repository tells of the trainer's own."""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-qm", "one", "--allow-empty"], check=True)
+    monkeypatch.chdir(tmp_path)
+    found = train(groove(epochs=1), tmp_path / "out", silent)["git"]
+    assert found == provenance.git(Path(trainer.__file__))
+
+
+def test_the_card_counts_varied_copies_apart_and_shows_the_settings_of_the_data(left):
+    """They are no recordings; how they are varied stands in the config, and no other model's data does."""
+    _, metrics = left
+    items, data = metrics["models"]["GroovePredictor"]["items"], metrics["config"]["datasets"]
+    items["training"] += [f"{item}#{copy}" for item in items["training"] for copy in (1, 2)]
+    items["training"].append("a name with #1")
+    data["grooves"]["augment"] = {"copies": 2, "stretch": 0.125}
+    text = card.render(metrics, "GroovePredictor")
+    assert "65 recordings to train on, 128 varied copies of them and 16 held out" in text
+    shown = json.loads(text.partition("```json\n")[2].partition("```")[0])
+    assert shown["datasets"] == {"grooves": data["grooves"]}
