@@ -133,6 +133,19 @@ def add(
     return _load(folder, name, manifest["goldens"][name])
 
 
+def forget(model_path: str | Path) -> None:
+    """Remove the golden of a model file from the folder `golden` beside it, if it has one.
+
+    Raises GoldenError if the manifest can't be read, OSError if the folder can't be written to.
+    """
+    folder, name = Path(model_path).resolve().parent / "golden", Path(model_path).stem
+    manifest = _manifest(folder) if (folder / MANIFEST).is_file() else {"goldens": {}}
+    record = manifest["goldens"].pop(name, None)
+    if record is not None:
+        _write_manifest(folder, manifest)
+        (folder / record["file"]).unlink(missing_ok=True)
+
+
 def regenerate(folder: Path = STORED, *, accept: list[str] | str = ()) -> list[Change]:
     """Compute all goldens of a folder anew; return what moved, and replace those that are accepted (names, or "all").
 
@@ -282,6 +295,10 @@ def _store(
     }
     manifest["goldens"] = dict(sorted(manifest["goldens"].items()))
     _replace(folder / f"{name}.safetensors", save({"inputs": inputs, "outputs": np.ascontiguousarray(outputs)}))
+    _write_manifest(folder, manifest)
+
+
+def _write_manifest(folder: Path, manifest: dict) -> None:
     _replace(folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
 
 

@@ -42,8 +42,8 @@ def inspect(
     except ValueError as error:
         fail(str(error))
     if picture is not None:
-        Path(picture).absolute().parent.mkdir(parents=True, exist_ok=True)
         try:
+            Path(picture).absolute().parent.mkdir(parents=True, exist_ok=True)
             Path(picture).write_text(drawing, encoding="utf-8")
         except OSError as error:
             fail(f"--picture {picture}: expected a file that can be written, found: {error.strerror}")

@@ -18,7 +18,7 @@ import typer
 
 from .. import golden
 from ..implementations import connect
-from ..implementations.errors import ImplementationError, Refused
+from ..implementations.errors import ImplementationError, Raised, Refused
 from ..paths import why_unwritable
 from ..rtneural_json import InvalidModel
 from . import fail, single
@@ -70,6 +70,9 @@ def train(
         metrics = connect(trainer, "trainer").train(values, folder, _printer() if for_people else _json_line)
     except Refused as error:
         fail(str(error))
+    except Raised as error:
+        # A full disk is no fault of the trainer's code, to which a traceback would lead.
+        fail(f"{error.who}: {error.message}" if isinstance(error.__cause__, OSError) else str(error), code=1)
     except ImplementationError as error:
         fail(str(error), code=1)
     except KeyboardInterrupt:
@@ -78,16 +81,21 @@ def train(
         return  # one of the processes that torchrun started, the first of which speaks for all
     models = metrics.get("models", {})
     exports = _section(values, "export").get("enabled", True)
-    exported = {name: folder / f"{name.lower()}.json" for name in models} if exports else {}
+    files = {name: folder / f"{name.lower()}.json" for name in models}
+    exported = files if exports else {}
     if missing := [str(path) for path in exported.values() if not path.is_file()]:
         fail(f"the trainer says that it is done, but left no {', '.join(missing)}", code=1)
     for name, result in models.items():
         typer.echo(f"{name}: {_summary(result)}", err=not for_people)
-    for path in exported.values():
+    for path in files.values():
         try:
-            golden.add(path, replace=True)
-        except (golden.GoldenError, InvalidModel) as error:
-            fail(f"{path} was written, but has no golden: {error}", code=1)
+            if exports:
+                golden.add(path, replace=True)
+            elif not path.is_file():  # what an earlier training exported is gone, so its golden goes too
+                golden.forget(path)
+        except (golden.GoldenError, InvalidModel, OSError) as error:
+            what = "was written, but has no golden" if exports else "is gone, but its golden isn't"
+            fail(f"{path} {what}: {error}", code=1)
     beside = ", with a golden beside each exported model" if exported else ""
     typer.echo(f"Written to {folder.resolve()}{beside}", err=not for_people)
 
@@ -117,15 +125,22 @@ def _read(config: str | None) -> dict[str, Any]:
         return {}
     path = Path(config)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
-    except (OSError, ValueError) as error:
+        values = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
+    except OSError as error:
+        fail(f"--config {path}: expected a JSON file that can be read, found: {error.strerror}; correct the path")
+    except RecursionError:
+        fail(f"{path}: expected a JSON config, found one that is nested too deeply; correct it")
+    except ValueError as error:
         fail(f"{path}: expected a JSON config, found: {error}")
     if not isinstance(values, dict):
         fail(f"{path}: expected a JSON object, found {type(values).__name__}")
     datasets = values.get("datasets")
-    for entry in datasets.values() if isinstance(datasets, dict) else ():
+    for name, entry in datasets.items() if isinstance(datasets, dict) else ():
         if isinstance(entry, dict) and isinstance(entry.get("path"), str) and not BUNDLED.match(entry["path"]):
-            entry["path"] = str((path.parent / Path(entry["path"]).expanduser()).resolve())
+            try:
+                entry["path"] = str((path.parent / Path(entry["path"]).expanduser()).resolve())
+            except (OSError, RuntimeError, ValueError) as error:
+                fail(f"{path}: $.datasets.{name}.path: expected a path, found {entry['path'][:80]!r}: {error}")
     return values
 
 

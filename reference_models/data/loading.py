@@ -148,8 +148,13 @@ def _checked(config: Mapping[str, object], model_name: str) -> _Request:
 def folder_of(path: str, what: str, hint: str) -> Path:
     """The folder that a path names, or `bundled:NAME`; raises `ConfigError` with `what` and `hint` if there is none."""
     bundled = path.startswith(BUNDLED)
-    folder = BUNDLED_FOLDER / path.removeprefix(BUNDLED) if bundled else Path(path).expanduser()
-    if not folder.is_dir():
+    try:
+        folder = BUNDLED_FOLDER / path.removeprefix(BUNDLED) if bundled else Path(path).expanduser()
+        there = folder.is_dir()
+    except (OSError, RuntimeError) as error:  # too long a name, a folder that may not be entered, a user without a home
+        reason = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
+        raise ConfigError(f"{path[:80]}: expected the folder of {what}, found: {reason}; {hint}") from None
+    if not there:
         if bundled:
             names = sorted(entry.name for entry in BUNDLED_FOLDER.iterdir() if entry.is_dir())
             hint = f"the bundled ones are {', '.join(names)}"

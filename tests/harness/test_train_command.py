@@ -81,6 +81,56 @@ def test_an_unknown_kind_of_progress_is_refused(trained):
     assert done.returncode == 2 and "'text', 'json'" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"[" * 100_000, "nested too deeply"),
+        (None, "expected a JSON file that can be read, found: No such file"),
+        (b'{"datasets": {"mine": {"path": "a\\u0000b"}}}', "$.datasets.mine.path: expected a path"),
+        (b'{"datasets": {"mine": {"path": "~nobody-of-this-name/b"}}}', "home directory"),
+    ],
+)
+def test_a_config_that_cannot_be_read_is_refused_in_a_sentence(trained, content, words, tmp_path):
+    """It names the file."""
+    if content is not None:
+        (tmp_path / "config.json").write_bytes(content)
+    done = trained("--config", "config.json")
+    assert done.returncode == 2 and words in done.stderr and "config.json" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_config_may_have_a_byte_order_mark(trained, tmp_path):
+    """As some editors write it."""
+    (tmp_path / "config.json").write_bytes(b"\xef\xbb\xbf{}")
+    assert trained("--config", "config.json").returncode == 0
+
+
+def test_without_export_the_golden_of_an_earlier_export_goes_with_it(trained, tmp_path):
+    """Those of other models stay, and so does that of a file that is still there."""
+    (tmp_path / "without.json").write_text('{"export": {"enabled": false}}')
+    assert trained().returncode == 0
+    manifest = tmp_path / "out" / "golden" / "manifest.json"
+    assert list(json.loads(manifest.read_text())["goldens"]) == ["dynamicsengine"]
+    assert trained("--config", "without.json").returncode == 0
+    assert list(json.loads(manifest.read_text())["goldens"]) == ["dynamicsengine"]
+    stranger = tmp_path / "stranger.py"
+    stranger.write_text(
+        stranger.read_text().replace("shutil.copy(", "(pathlib.Path(out_dir) / 'dynamicsengine.json').unlink() #")
+    )
+    assert trained("--config", "without.json").returncode == 0
+    assert json.loads(manifest.read_text())["goldens"] == {}
+    assert [path.name for path in manifest.parent.iterdir()] == [manifest.name]
+
+
+def test_a_machine_that_fails_needs_no_traceback(trained, tmp_path):
+    """What a trainer says of a full disk, and the exit code of a training that failed."""
+    stranger = tmp_path / "stranger.py"
+    stranger.write_text(stranger.read_text().replace("shutil.copy(", "raise OSError('no room for x') #"))
+    done = trained()
+    assert done.returncode == 1 and done.stderr.splitlines()[-1] == "rtconform: stranger: no room for x"
+    assert "Traceback" not in done.stderr
+
+
 def test_each_line_comes_at_once(tmp_path):
     """A program that reads them while the training goes on gets each when its epoch ends."""
     (tmp_path / "waiting.py").write_text(

@@ -120,6 +120,9 @@ def test_the_command_ends_with_1_where_a_training_would_stop(rtconform, copy):
         (["."], "give its --kind"),
         ([".", "--kind", "daem"], "known are audio-folder, deam"),
         ([".", "--picture", "file/x.svg"], "which is a file"),
+        (["bundled:groove", "--picture", "x" * 300 + "/x.svg"], "expected a file that can be written"),
+        (["x" * 300], "File name too long"),
+        (["~nobody-of-this-name/x"], "home directory"),
     ],
 )
 def test_the_command_ends_with_2_for_what_it_cant_look_into(arguments, words, rtconform, tmp_path):
