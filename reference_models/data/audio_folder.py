@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from .listing import MISSING, Listing, Unusable
+from .listing import Listing, check_named
 from .sound import course, is_sound, sound_candidate
 from .tables import label, read_csv
 
@@ -27,10 +27,9 @@ def read_audio_folder(folder: Path, *, max_seconds: float | None = None) -> List
     rows = read_csv(table, required=("file", "valence", "arousal"))
     for line, row in rows:
         where, name = f"{table}, line {line}", row["file"]
-        with listing.row(name):
+        with listing.row(name or f"line {line}"):
             valence, arousal = (label(row[key], key, where) for key in ("valence", "arousal"))
-            if not (folder / name).is_file():
-                raise Unusable(f"{where} names it, but the file doesn't exist", MISSING)
+            check_named(folder, name, where)
             group = row.get("composition") or name
             listing.add(
                 sound_candidate(folder, name, group=group, labels=course(valence, arousal), max_seconds=max_seconds)

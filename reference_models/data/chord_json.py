@@ -76,6 +76,8 @@ def read_progressions(folder: Path, *, max_seconds: float | None = None) -> List
         name = _name(item, index)
         where = f"{folder / FILE}, {name}"
         with listing.row(name):
+            if not isinstance(item, dict):
+                raise Unusable(f"{where}: expected an object with chords, found {item!r}; correct the item", UNREADABLE)
             pair = emotion(item, where)
             try:
                 progression = _progression(item)
@@ -110,11 +112,11 @@ def _candidate(
     return Candidate(name, read)
 
 
-def _items(path: Path) -> list[dict]:
+def _items(path: Path) -> list[object]:
     found = read_json(path)
     if isinstance(found, dict):
         found = next((found[key] for key in KEYS if key in found), found)
-    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+    if not isinstance(found, list) or not any(isinstance(item, dict) for item in found):
         raise DataError(
             f"{path}: expected a list of objects, or one under {' or '.join(KEYS)}, found {type(found).__name__}; "
             "see the format in the documentation"
@@ -122,8 +124,9 @@ def _items(path: Path) -> list[dict]:
     return found
 
 
-def _name(item: dict, index: int) -> str:
-    return str(item.get("name") or f"progression-{index:05}")
+def _name(item: object, index: int) -> str:
+    given = item.get("name") if isinstance(item, dict) else None
+    return str(given or f"progression-{index:05}")
 
 
 def _progression(item: dict) -> Progression:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import DataError
 from .features import frame_ends
-from .listing import MISSING, UNFIT, Listing, Unusable
+from .listing import UNFIT, Listing, Unusable, check_named
 from .midi import Song
 from .midi_item import Task, is_midi, midi_candidate
 from .performance import bar_at, bar_profile, played
@@ -57,13 +57,12 @@ def read_grooves(folder: Path, *, max_seconds: float | None = None) -> Listing:
     for line, row in read_csv(table, required=COLUMNS):
         where, name = f"{table}, line {line}", row["midi_filename"]
         listed.add(name)
-        with listing.row(name):
+        with listing.row(name or f"line {line}"):
             bpm, split = _tempo(row["bpm"], where), official_split(row["split"], where)
             style = row["style"].split("/")[0]
             if reason := _unfit(row, style, styles):
                 raise Unusable(f"{where}: {reason}", UNFIT)
-            if not (folder / name).is_file():
-                raise Unusable(f"{where} names it, but the file doesn't exist", MISSING)
+            check_named(folder, name, where)
             emotion = groove_emotion(styles[style], bpm)
             found = {"group": row["id"], "emotion": emotion, "split": split}
             listing.add(midi_candidate(folder, name, GROOVE, **found, max_seconds=max_seconds))

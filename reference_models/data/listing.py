@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,6 +112,28 @@ class Listing:
                 tuple(self.left_out),
             )
         return self
+
+
+def check_named(folder: Path, name: str, where: str) -> None:
+    """Raises `Unusable` unless the name that a table gives is that of a file below the folder."""
+    if not name:
+        raise Unusable(f"{where}: expected the name of a file, found an empty one; correct the row", MISSING)
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise Unusable(
+            f"{where} names {name!r}: expected a path below {folder}, without '..'; move the file there, correct "
+            "the row",
+            MISSING,
+        )
+    try:
+        mode = (folder / name).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise Unusable(f"{where} names it, but the file doesn't exist", MISSING) from None
+    except (OSError, ValueError) as error:  # a link to itself, too long a name, a null byte
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise Unusable(f"{where} names it: expected a file, found: {reason}; correct the row", MISSING) from None
+    if not stat.S_ISREG(mode):
+        found = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+        raise Unusable(f"{where} names it: expected a file, found {found}; correct the row", MISSING)
 
 
 def read(candidate: Candidate, variation: Variation = PLAIN) -> Recording | LeftOut:

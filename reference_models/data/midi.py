@@ -52,7 +52,8 @@ def read_midi(path: str | Path) -> Song:
         reason = str(error) or type(error).__name__
         raise DataError(f"{path}: expected a MIDI file, found {reason}; repair it or leave it out") from error
     if file.type == 2 or file.ticks_per_beat <= 0:
-        found = "independent sequences (type 2)" if file.type == 2 else "SMPTE time, which has no beats"
+        time = "SMPTE time, which has no beats" if file.ticks_per_beat else "a division of 0 ticks"
+        found = "independent sequences (type 2)" if file.type == 2 else time
         raise DataError(
             f"{path}: expected MIDI of type 0 or 1 in ticks per beat, found {found}; convert or leave it out"
         )

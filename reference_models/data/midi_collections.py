@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from ..errors import DataError
-from .listing import MISSING, UNLABELLED, Listing, Unusable
+from .listing import MISSING, UNLABELLED, Listing, Unusable, check_named
 from .midi_folder import LABELS, read_labels
 from .midi_item import DYNAMICS, MELODY, Task, is_midi, midi_candidate
 from .tables import emotion, official_split, read_csv, read_json
@@ -58,10 +58,9 @@ def _read_maestro(folder: Path, *, task: Task, max_seconds: float | None = None)
     for where, row in rows:
         name = row["midi_filename"]
         listed.add(name)
-        with listing.row(name):
+        with listing.row(name or where.rpartition(", ")[2]):
             split = official_split(row["split"], where)
-            if not (folder / name).is_file():
-                raise Unusable(f"{where} names it, but the file doesn't exist", MISSING)
+            check_named(folder, name, where)
             work = f"{row.get('canonical_composer', '')}: {row.get('canonical_title', '')}"
             group = name if work == ": " else work
             pair = labels.of(name)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import DataError
-from .listing import MISSING, Listing, Unusable
+from .listing import Listing, check_named
 from .midi_item import DYNAMICS, MELODY, Task, is_midi, midi_candidate
 from .tables import emotion, read_json
 
@@ -33,10 +33,9 @@ def _read_midi_folder(folder: Path, *, task: Task, max_seconds: float | None = N
     table, listing = folder / LABELS, Listing()
     labels = read_labels(table)
     for name, entry in sorted(labels.items()):
-        with listing.row(name):
+        with listing.row(name or "an entry without a name"):
             pair = emotion(entry, f"{table}, {name}")
-            if not (folder / name).is_file():
-                raise Unusable(f"{table} names it, but the file doesn't exist", MISSING)
+            check_named(folder, name, str(table))
             group = str((isinstance(entry, dict) and entry.get("composition")) or name)
             listing.add(midi_candidate(folder, name, task, group=group, emotion=pair, max_seconds=max_seconds))
     listing.leave_out_unlisted(folder, filter(is_midi, folder.rglob("*")), set(labels), table)

@@ -13,6 +13,7 @@ from .feature_cache import cached_array, file_sha256
 from .features import PARAMETERS, RATE, frame_count, frame_ends, log_mel, mix_to_mono, read_audio
 from .items import Recording
 from .listing import UNREADABLE, Candidate, Unusable
+from .wav import check_whole
 
 SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
 
@@ -85,6 +86,7 @@ def sound_candidate(
 
 def features_of(path: Path, variation: Variation = PLAIN) -> tuple[np.ndarray, str]:
     """The log-mel features `[F, 128]` of a sound file, from the cache when they are there, and the file's sha256."""
+    check_whole(path)  # here and not where samples are read, for the features may be in the cache
     digest, varied = file_sha256(path), variation.of_sound()
 
     def compute() -> np.ndarray:

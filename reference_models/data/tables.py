@@ -33,7 +33,8 @@ SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def read_csv(path: Path, *, required: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
-    """The rows of a CSV file as (line, {column: text}); `DataError` if it is missing, empty or lacks a column.
+    """The rows of a CSV file as (line, {column: text}); `DataError` if it is missing, empty, or has a column
+    twice or not at all.
 
     Comma, semicolon or tab, whichever the header has; quotes, a byte order mark, spaces around cells and either kind of
     line end are as good as none.
@@ -54,6 +55,8 @@ def read_csv(path: Path, *, required: tuple[str, ...]) -> list[tuple[int, dict[s
         ) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: expected a CSV table in UTF-8, found {error}") from error
+    if twice := [name for name, count in Counter(columns).items() if name and count > 1]:
+        raise DataError(f"{path}: expected each column once, found {', '.join(twice)} twice; rename or remove one")
     missing = [name for name in required if name not in columns]
     if missing:
         raise DataError(

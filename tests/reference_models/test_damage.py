@@ -292,6 +292,21 @@ def test_a_chord_that_is_none_costs_its_progression(damaged):
     goes_on("chord-json", folder, UNREADABLE, before=before)
 
 
+def test_a_progression_that_is_no_object_costs_itself(damaged):
+    """It has no name, so the account has its number."""
+    folder = damaged("chord-json")
+    before = inspect(folder)
+    path = folder / "progressions.json"
+    document = json.loads(path.read_text())
+    document["progressions"].insert(1, 5)
+    path.write_text(json.dumps(document))
+    after = goes_on("chord-json", folder, UNREADABLE, before=before)
+    assert after["items"] == before["items"]
+    assert ["progression-00001", "expected an object with chords, found 5"] in [
+        [item, reason.partition(": ")[2].partition(";")[0]] for item, reason in after["left_out"]
+    ]
+
+
 @pytest.mark.parametrize("kind", ["midi-folder", "lakh-midi"])
 @pytest.mark.parametrize(
     ("text", "words"),

@@ -106,6 +106,10 @@ def test_smpte_time_and_absurd_lengths_are_refused(tmp_path):
     path.write_bytes(data)
     with pytest.raises(DataError, match="SMPTE"):
         read_midi(path)
+    data[12:14] = b"\0\0"
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="found a division of 0 ticks"):
+        read_midi(path)
     with pytest.raises(DataError, match="less than a day"):
         read_midi(write_midi(path, [(500_000, 1, 60, 64)]))
 
