@@ -26,7 +26,7 @@ def held(folder: Path) -> Iterator[None]:
         with _locked(folder):
             yield
     except OSError as error:
-        if error.filename is None or folder not in Path(error.filename).parents:
+        if not isinstance(error.filename, str) or folder not in Path(error.filename).parents:
             raise
         raise WriteFailed(
             f"{error.filename}: expected a file that can be written, found: {error.strerror}; make room or see to the "
