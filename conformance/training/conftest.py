@@ -1,7 +1,10 @@
 """Fixtures of the requirements on training."""
 
+import shutil
+
 import pytest
 
+from rtconform.harness.judging import check
 from rtconform.harness.measure import training
 
 
@@ -24,23 +27,25 @@ def runs(trainer, rtc_config):
 
 
 @pytest.fixture
-def earlier(tmp_path):
-    """A folder with the result of an earlier run, and a look at whether all of it is still there."""
+def earlier(trainer, tmp_path):
+    """A folder with all that an earlier run of the trainer left, and a look at whether it is still there."""
+    return Earlier(training.quick(trainer).folder, tmp_path / "out")
 
-    class Earlier:
-        folder = tmp_path / "out"
 
-        def __init__(self):
-            self.folder.mkdir()
-            (self.folder / "metrics.json").write_text('{"models": {}}')
-            (self.folder / "dynamicsengine.json").write_text("{}")
-            self.before = self.content()
+class Earlier:
+    """A copy of what a run left, in a folder that the next one is given."""
 
-        def content(self):
-            return {path.name: path.read_bytes() for path in self.folder.iterdir()}
+    def __init__(self, source, folder):
+        self.folder = shutil.copytree(source, folder)
+        self.before = self.content()
 
-        @property
-        def is_untouched(self):
-            return self.content() == self.before
+    def content(self):
+        """{path in the folder: bytes; None for a folder}, however deep."""
+        paths = sorted(self.folder.rglob("*"))
+        return {str(p.relative_to(self.folder)): p.read_bytes() if p.is_file() else None for p in paths}
 
-    return Earlier()
+    def check_untouched(self):
+        """Raises RequirementFailed with the files that are not what they were."""
+        after = self.content()
+        changed = sorted(name for name in {**self.before, **after} if self.before.get(name, 0) != after.get(name, 0))
+        check(not changed, "the result of an earlier run has changed", files=changed)

@@ -100,7 +100,7 @@ def test_data_that_nothing_can_be_learnt_from_are_refused_by_name(trainer, damag
     values, name = damaged(fault)
     refusal = check_refused(f"a data set with {fault} was trained on", trainer.train, values, earlier.folder)
     check(name in refusal.message, f"the refusal doesn't name the folder {name!r}", message=refusal.message)
-    check(earlier.is_untouched, "the result of an earlier run has changed", files=sorted(earlier.content()))
+    earlier.check_untouched()
 
 
 @pytest.mark.requirement("TRN-ACCOUNTS-FOR-ITEMS")
@@ -112,7 +112,7 @@ def test_an_item_that_cannot_be_used_is_accounted_for(trainer, damaged, fault, e
         run = training.train(trainer, values, earlier.folder).popitem()[1]
     except Refused as refusal:
         check(name in refusal.message, f"the refusal doesn't name the item {name!r}", message=refusal.message)
-        check(earlier.is_untouched, "the result of an earlier run has changed", files=sorted(earlier.content()))
+        earlier.check_untouched()
         return
     used = [side for side, names in run.items.items() if name in names]
     check(not used, f"{name} has {fault} and was used for {', '.join(used)}")

@@ -45,6 +45,15 @@ class TrnResumesAnything(Resuming):
         """Checks nothing."""
 
 
+class TrnDropsCheckpoint(Resuming):
+    """Makes sure that it begins anew before it has looked at the config and the data."""
+
+    def train(self, config: Mapping[str, Any], out_dir: str, progress: Progress | None = None) -> dict[str, Any]:
+        if not config.get("resume"):
+            (Path(out_dir) / CHECKPOINT).unlink(missing_ok=True)
+        return super().train(config, out_dir, progress)
+
+
 class Forgetting(Resuming):
     """Resumes from a checkpoint that lacks something."""
 
