@@ -1,10 +1,11 @@
 """What a training makes of its data: the split, the labels of both sides, and what can't be used."""
 
+import numpy as np
 import pytest
 
 from rtconform.harness import five_models
 from rtconform.harness.implementations.errors import Refused
-from rtconform.harness.judging import check, check_refused, check_same_bits
+from rtconform.harness.judging import Inconclusive, check, check_refused, check_same_bits
 from rtconform.harness.measure import training, training_sets
 
 pytestmark = pytest.mark.shares("trainer")
@@ -54,28 +55,78 @@ def test_held_out_items_are_the_same_in_every_run(trainer):
         check_same_bits(*flat, f"two runs of one configuration hold out other {what}")
 
 
+@pytest.mark.requirement("TRN-SPLIT")
+def test_what_is_left_as_held_out_are_the_items_of_validation(trainer):
+    """What no label of theirs changes, and one of a training item does, is none of them."""
+    first, validation, learnt = one_epoch(trainer), *(relabelled(trainer, side) for side in ("validation", "training"))
+    if sides(first) != sides(learnt):
+        raise Inconclusive("other labels of the training items gave another split")
+    own, foreign = changed_sequences(first, validation), changed_sequences(first, learnt)
+    check(own.any(), "the held-out items stay the same when all labels of the validation side change")
+    check(not (foreign & ~own).any(), "held-out items change with the labels of the training side alone")
+
+
 @pytest.mark.requirement("TRN-VALIDATION-BLIND")
 def test_labels_that_are_held_out_change_no_weights(trainer):
     """One epoch, so that no choice of the best one is left to the validation loss."""
-    first = training.quick(trainer, "one epoch", epochs=1)
-    other = relabelled(trainer, first, "validation")
-    same = {side: set(names) for side, names in first.items.items()} == {k: set(v) for k, v in other.items.items()}
-    check(same, "other labels of the validation items gave another split")
+    first, other = one_epoch(trainer), relabelled(trainer, "validation")
+    check(sides(first) == sides(other), "other labels of the validation items gave another split")
     check(other.digest == first.digest, "other labels of the validation items gave other weights")
+
+
+@pytest.mark.requirement("TRN-VALIDATION-BLIND")
+def test_labels_that_are_held_out_change_no_later_epoch(trainer):
+    """The training losses of each epoch, where they are told of; the weights, where the same epoch is the best.
+
+    One item has another label, which is not enough to make another epoch the best.
+    """
+    first, other = training.quick(trainer), relabelled(trainer, "validation", count=1, epochs=training.QUICK_EPOCHS)
+    told = [[entry.get("loss") for entry in run.history] for run in (first, other)]
+    for epoch, (expected, got) in enumerate(zip(*told, strict=False), 1):
+        what = f"other labels of the validation items gave another training loss in epoch {epoch}"
+        check(got == expected, what, expected=expected, got=got)
+    if best_epoch(first) == best_epoch(other) and len(first.history) == len(other.history):
+        what = f"other labels of the validation items gave other weights after {len(first.history)} epochs"
+        check(other.digest == first.digest, what)
+    elif None in (*told[0], *told[1]):
+        raise Inconclusive("another epoch is the best, and the history has no training losses")
 
 
 @pytest.mark.requirement("TRN-TRAINING-LABELS")
 def test_labels_of_training_items_change_the_weights(trainer):
     """The same with the other side of the split."""
-    first = training.quick(trainer, "one epoch", epochs=1)
-    other = relabelled(trainer, first, "training")
-    check(other.digest != first.digest, "other labels of the training items gave the same weights")
+    check(
+        relabelled(trainer, "training").digest != one_epoch(trainer).digest,
+        "other labels of the training items gave the same weights",
+    )
 
 
-def relabelled(trainer, first, side):
-    """The same run on a copy of the data set in which the items of one side have other labels."""
-    values = training.relabelled(training.quick_config(trainer, epochs=1), first.items[side])
-    return training.trained(trainer, values, f"{side} relabelled")[first.name]
+def one_epoch(trainer):
+    return training.quick(trainer, "one epoch", epochs=1)
+
+
+def relabelled(trainer, side, *, count=None, epochs=1):
+    """A run on a copy of the data set in which all items of one side, or so many, have other labels."""
+    first = one_epoch(trainer)
+    items = first.items[side][:count]
+    values = training.relabelled(training.quick_config(trainer, epochs=epochs), items)
+    return training.trained(trainer, values, f"{len(items)} of {side} relabelled, {epochs} epochs")[first.name]
+
+
+def sides(run):
+    return {side: set(names) for side, names in run.items.items()}
+
+
+def best_epoch(run):
+    return run.validation_losses.index(min(run.validation_losses))
+
+
+def changed_sequences(one, other):
+    """Of which held-out sequences of a run another one has other inputs or targets `[N]`; of all if it has more."""
+    pairs = list(zip(one.held_out, other.held_out, strict=True))
+    if any(first.shape != second.shape for first, second in pairs):
+        return np.ones(len(pairs[0][0]), bool)
+    return np.any([(first != second).any(axis=(1, 2)) for first, second in pairs], axis=0)
 
 
 @pytest.fixture

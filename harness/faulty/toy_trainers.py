@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 import secrets
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -148,6 +149,57 @@ class TrnTrainsOnValidation(Wrong):
         self, plan: Mapping[str, Any], state: State, training: Sequence[Item], validation: Sequence[Item]
     ) -> None:
         super().one_epoch(plan, state, [*training, *validation], validation)
+
+
+class TrnTrainsOnValidationLater(Wrong):
+    """From the second epoch on what is held out is trained on too."""
+
+    def one_epoch(
+        self, plan: Mapping[str, Any], state: State, training: Sequence[Item], validation: Sequence[Item]
+    ) -> None:
+        super().one_epoch(plan, state, [*training, *(validation if state.epoch else ())], validation)
+
+
+class TrnRefitsOnAll(Wrong):
+    """What is exported was trained once more, on everything, if there was more than an epoch."""
+
+    def written(
+        self,
+        config: Mapping[str, Any],
+        state: State,
+        folder: Path,
+        training: Sequence[Item],
+        validation: Sequence[Item],
+        left_out: Sequence[tuple[str, str]],
+    ) -> dict[str, Any]:
+        if state.epoch > 1:
+            plan, _ = self.plan(config)
+            told, state.best_loss = state.history, math.inf
+            self.one_epoch(plan, state, [*training, *validation], validation)
+            state.history = told[: state.epoch - 1]
+        return super().written(config, state, folder, training, validation, left_out)
+
+
+class TrnHoldsOutTraining(Wrong):
+    """What it measures and leaves are training items; the names are those of the other side."""
+
+    def split(self, items: Sequence[Item], plan: Mapping[str, Any]) -> tuple[list[Item], list[Item]]:
+        self.learnt, validation = super().split(items, plan)
+        return self.learnt, validation
+
+    def held_out(self, validation: Sequence[Item]) -> tuple[np.ndarray, np.ndarray]:
+        return super().held_out(self.learnt[: len(validation)])
+
+
+class TrnHoldsOutAll(Wrong):
+    """What it measures and leaves as held out are the items of both sides."""
+
+    def split(self, items: Sequence[Item], plan: Mapping[str, Any]) -> tuple[list[Item], list[Item]]:
+        self.items = items
+        return super().split(items, plan)
+
+    def held_out(self, validation: Sequence[Item]) -> tuple[np.ndarray, np.ndarray]:
+        return super().held_out(self.items)
 
 
 class TrnNormalisesOverAll(Wrong):
