@@ -27,9 +27,15 @@ def runs(trainer, rtc_config):
 
 
 @pytest.fixture
-def earlier(trainer, tmp_path):
-    """A folder with all that an earlier run of the trainer left, and a look at whether it is still there."""
-    return Earlier(training.quick(trainer).folder, tmp_path / "out")
+def left_by(tmp_path):
+    """`left_by(run)`: a folder with all that a run left, and a look at whether it is still there."""
+    return lambda run: Earlier(run.folder, tmp_path / "out")
+
+
+@pytest.fixture
+def earlier(trainer, left_by):
+    """The same of the trainer's quick run."""
+    return left_by(training.quick(trainer))
 
 
 class Earlier:

@@ -1,11 +1,18 @@
 """Trainings that end before their time and go on later."""
 
+import shutil
+
 import pytest
 
 from rtconform.harness.judging import Inconclusive, check, check_refused
 from rtconform.harness.measure import interrupted, training
 
 pytestmark = pytest.mark.shares("trainer")
+
+OTHERS = {"learning rate": {"learning_rate": 0.0003}, "batch size": {"batch_size": 17}, "seed": {"seed": 3}}
+"""What a checkpoint is not taken up with."""
+
+MORE_EPOCHS = {"epochs": training.QUICK_EPOCHS + 1}
 
 
 @pytest.fixture
@@ -17,9 +24,11 @@ def straight(trainer):
     return found
 
 
-def changed(values, *, resume=False, **settings):
-    """The config with other settings, and with resume if it is asked for."""
-    return {**values, **({"resume": True} if resume else {}), "training": {**values["training"], **settings}}
+def changed(values, *, resume=False, seed=None, **settings):
+    """The config with other settings, with resume if it is asked for, and with another seed."""
+    seed = values["seed"] if seed is None else seed
+    asked = {"resume": True} if resume else {}
+    return {**values, **asked, "seed": seed, "training": {**values["training"], **settings}}
 
 
 def train(trainer, values, folder):
@@ -79,15 +88,28 @@ def test_resumed_is_uninterrupted(trainer, straight, situation, tmp_path):
 
 
 @pytest.mark.requirement("TRN-RESUME-REFUSES")
-def test_the_checkpoint_of_another_configuration_is_refused(trainer, straight, tmp_path):
-    """Another learning rate; the earlier result stays."""
-    values, _ = straight
-    train(trainer, changed(values, epochs=1), tmp_path)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
-    other = changed(values, resume=True, epochs=2, learning_rate=0.0003)
-    check_refused("the checkpoint of another configuration was taken up", trainer.train, other, tmp_path)
-    after = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
-    check(after == before, "the earlier result has changed", files=sorted(after))
+@pytest.mark.parametrize("change", OTHERS)
+def test_the_checkpoint_of_another_configuration_is_refused(trainer, change, earlier):
+    """Another value; the earlier result stays."""
+    other = changed(training.quick_config(trainer, **MORE_EPOCHS), resume=True, **OTHERS[change])
+    check_refused(f"the checkpoint of another {change} was taken up", trainer.train, other, earlier.folder)
+    earlier.check_untouched()
+
+
+@pytest.mark.requirement("TRN-RESUME-REFUSES")
+def test_the_checkpoint_of_other_data_is_refused(trainer, left_by, tmp_path):
+    """The same folder, in which one label has been corrected since."""
+    values = training.quick_config(trainer)
+    name, _, source = training.only_set(values)
+    data = shutil.copytree(source, tmp_path / "data")
+    values = training.with_sets(values, {name: data})
+    run = train(trainer, values, tmp_path / "first")
+    _, _, corrected = training.only_set(training.relabelled(values, run.items["training"][:1]))
+    shutil.copytree(corrected, data, dirs_exist_ok=True)
+    earlier = left_by(run)
+    other = changed(values, resume=True, **MORE_EPOCHS)
+    check_refused("the checkpoint of other data was taken up", trainer.train, other, earlier.folder)
+    earlier.check_untouched()
 
 
 @pytest.mark.requirement("TRN-KILLED")

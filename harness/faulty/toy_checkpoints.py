@@ -45,6 +45,30 @@ class TrnResumesAnything(Resuming):
         """Checks nothing."""
 
 
+class Overlooking(Resuming):
+    """Doesn't see that a value is another one."""
+
+    key = ""
+
+    def packed(self, plan: Mapping[str, Any], state: State) -> bytes:
+        return super().packed({**plan, self.key: None}, state)
+
+    def check_same(self, digest: str, plan: Mapping[str, Any], path: Path) -> None:
+        super().check_same(digest, {**plan, self.key: None}, path)
+
+
+class TrnResumesOtherSeed(Overlooking):
+    key = "seed"
+
+
+class TrnResumesOtherBatchSize(Overlooking):
+    key = "training.batch_size"
+
+
+class TrnResumesOtherData(Overlooking):
+    key = "data"
+
+
 class TrnDropsCheckpoint(Resuming):
     """Makes sure that it begins anew before it has looked at the config and the data."""
 

@@ -73,6 +73,14 @@ def item(name: str, content: bytes, composition: str, valence: float, arousal: f
     return Item(name, composition, digest, np.repeat(heard, SIZE // 2, axis=2), targets)
 
 
+def digest(items: Sequence[Item]) -> str:
+    """The hash of all that is learnt from some items."""
+    found = hashlib.sha256()
+    for of in items:
+        found.update(of.name.encode() + of.inputs.tobytes() + of.targets.tobytes())
+    return found.hexdigest()
+
+
 @lru_cache(maxsize=1000)
 def loudness(content: bytes) -> np.ndarray:
     """The mean velocity in each eighth of the notes of a MIDI file, in [0, 1]. Raises ValueError for no such file."""

@@ -89,6 +89,7 @@ class ToyTrainer:
         items, left_out = self.read(source)
         if not items:
             raise ConfigError(f"{source}: expected files to train on, found none that can be used: {left_out[:3]}")
+        plan["data"] = toy_data.digest(items)
         training, validation = self.split(items, plan)
         folder = Path(out_dir)
         state = self.resumed(plan, folder) or State(self.initial(plan), Adam(plan["training.learning_rate"]))

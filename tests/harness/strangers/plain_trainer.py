@@ -224,7 +224,8 @@ def train_model(name, config, sides, folder, progress):
     done = {"epoch": 0, "history": [], "best_loss": float("inf"), "waited": 0}
     best = {key: value.clone() for key, value in net.state_dict().items()}
     checkpoint = os.path.join(folder, f"{name.lower()}.pt")
-    made_by = json.dumps([training["learning_rate"], training["batch_size"], stopping, config["seed"]])
+    data = hashlib.sha256(json.dumps(sides).encode()).hexdigest()
+    made_by = json.dumps([training["learning_rate"], training["batch_size"], stopping, config["seed"], data])
     if config["resume"] and os.path.exists(checkpoint):
         saved = torch.load(checkpoint)
         if saved["made_by"] != made_by:
