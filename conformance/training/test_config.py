@@ -29,8 +29,6 @@ FAULTS = {
 """(where in the config, what stands there). The refusal names the key, or what a key that is right refers to."""
 
 CHANGES = {"learning-rate": {"learning_rate": 0.0003}, "epochs": {"epochs": 1}, "batch-size": {"batch_size": 17}}
-NEVER_AN_IMPROVEMENT = 0.99
-"""No epoch after the first takes that much of the loss away."""
 
 
 @pytest.mark.requirement("TRN-REPRODUCIBLE")
@@ -61,14 +59,34 @@ def test_configuration_is_read(trainer, change):
     check(not same, "the change in the configuration changed nothing", change=CHANGES[change])
 
 
+@pytest.mark.requirement("TRN-READS-CONFIG")
+@pytest.mark.parametrize("epochs", [1, QUICK_EPOCHS])
+def test_there_are_as_many_epochs_as_configured(trainer, epochs):
+    """One, after which nobody can have stopped early, and several of those who never do."""
+    if epochs > 1 and "early_stopping" in trainer.declaration.features:
+        pytest.skip("the training may have stopped early")
+    run = training.quick(trainer, "one epoch", epochs=1) if epochs == 1 else training.quick(trainer)
+    got = len(run.history)
+    check(got == epochs, f"a training of {epochs} epochs has a history of {got}", expected=epochs, got=got)
+
+
 @pytest.mark.requirement("TRN-EARLY-STOPPING")
-@pytest.mark.parametrize(("enabled", "expected"), [(True, 2), (False, QUICK_EPOCHS)], ids=["on", "off"])
-def test_early_stopping_is_as_the_configuration_says(trainer, enabled, expected):
-    """With a patience of one epoch, and an improvement that none can make, the second epoch is the last."""
-    stopping = {"enabled": enabled, "patience": 1, "min_delta": NEVER_AN_IMPROVEMENT}
-    history = training.quick(trainer, f"early stopping {enabled}", early_stopping=stopping).history
-    what = f"with early stopping {'on' if enabled else 'off'} the training had {len(history)} epochs"
-    check(len(history) == expected, what, expected=expected, early_stopping=stopping)
+@pytest.mark.parametrize("patience", [1, 2])
+def test_training_stops_after_epochs_without_improvement(trainer, patience):
+    """With an improvement that none can make, the first epoch stays the best."""
+    epochs = len(training.stopped(trainer, patience).history)
+    what = f"with early stopping on and a patience of {patience} the training had {epochs} epochs"
+    check(epochs == 1 + patience, what, expected=1 + patience, settings=training.stopping(patience))
+
+
+@pytest.mark.requirement("TRN-EARLY-STOPPING")
+def test_training_does_not_stop_early_when_it_is_switched_off(trainer):
+    """With the same settings, but that they are off."""
+    settings = training.stopping(1)
+    settings["early_stopping"]["enabled"] = False
+    epochs = len(training.quick(trainer, "early stopping off", **settings).history)
+    what = f"with early stopping off the training had {epochs} epochs"
+    check(epochs == settings["epochs"], what, settings=settings)
 
 
 @pytest.mark.requirement("TRN-BEST-WEIGHTS")

@@ -77,13 +77,30 @@ def check_not_asked(trainer, straight, tmp_path):
     check_same(second, first, "a training in the folder of an earlier one")
 
 
-SITUATIONS = {"stopped": check_stopped, "nothing-there": check_nothing_there, "not-asked": check_not_asked}
+def check_waited(trainer, straight, tmp_path):
+    """Stopped when it had waited for an improvement, and once more when it had waited long enough."""
+    if "early_stopping" not in trainer.declaration.features:
+        pytest.skip("not declared by the trainer: early_stopping")
+    values = training.quick_config(trainer, **training.stopping(2))
+    expected = training.stopped(trainer, 2)
+    train(trainer, changed(values, epochs=2), tmp_path)
+    what = "a training that was stopped while it waited for an improvement, and resumed,"
+    check_same(train(trainer, changed(values, resume=True), tmp_path), expected, what)
+    check_same(train(trainer, changed(values, resume=True), tmp_path), expected, f"{what} and resumed once more")
+
+
+SITUATIONS = {
+    "stopped": check_stopped,
+    "nothing-there": check_nothing_there,
+    "not-asked": check_not_asked,
+    "waited": check_waited,
+}
 
 
 @pytest.mark.requirement("TRN-RESUME")
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_resumed_is_uninterrupted(trainer, straight, situation, tmp_path):
-    """After a stop; in an empty folder; and in the folder of an earlier run, without being asked to."""
+    """After a stop; in an empty folder; in the folder of an earlier run, without being asked to; and near its end."""
     SITUATIONS[situation](trainer, straight, tmp_path)
 
 

@@ -126,6 +126,15 @@ class TrnResumeForgetsHistory(Forgetting):
         state.history = []
 
 
+class TrnResumeForgetsWaiting(Forgetting):
+    """Early stopping begins anew."""
+
+    features = (MODEL, "early_stopping", "resume")
+
+    def forget(self, state: State) -> None:
+        state.reference, state.waited = float("inf"), 0
+
+
 class TrnCheckpointNotAtomic(Resuming):
     """Writes over the last good checkpoint, in two halves."""
 

@@ -66,6 +66,12 @@ class TrnIgnoresEpochs(Wrong):
         return {**plan, "training.epochs": 3}, source
 
 
+class TrnOneEpochMore(Wrong):
+    def plan(self, config: Mapping[str, Any]) -> tuple[dict[str, Any], Path]:
+        plan, source = super().plan(config)
+        return {**plan, "training.epochs": plan["training.epochs"] + 1}, source
+
+
 class TrnIgnoresBatchSize(Fixed):
     keys = ("training.batch_size",)
 
@@ -77,6 +83,15 @@ class TrnNeverStops(Wrong):
 
     def is_over(self, plan: Mapping[str, Any], state: State) -> bool:
         return False
+
+
+class TrnHasNoPatience(Wrong):
+    """The first epoch without an improvement is the last."""
+
+    features = (MODEL, "early_stopping")
+
+    def is_over(self, plan: Mapping[str, Any], state: State) -> bool:
+        return super().is_over({**plan, "training.early_stopping.patience": 1}, state)
 
 
 class TrnAlwaysStops(Fixed):

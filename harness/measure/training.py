@@ -28,6 +28,9 @@ BUMPY_EPOCHS = 10
 BUMPY_RATES = (0.05, 0.02, 0.1)
 """Learning rates at which the validation loss goes up and down, tried in turn."""
 
+NEVER_AN_IMPROVEMENT = 0.99
+"""No epoch after the first takes that much of the loss away."""
+
 WORSE = 1.01
 """By how much a loss is above another that it can't be mistaken for: far more than rounding makes."""
 
@@ -107,6 +110,20 @@ def quick(trainer: Any, variant: str = "quick", *, other_seed: bool = False, **t
     """A short training of the trainer's quick model; the run of no variant is the one that all compare with."""
     values = quick_config(trainer, other_seed=other_seed, **training)
     return trained(trainer, values, variant)[quick_name(trainer)]
+
+
+def stopping(patience: int) -> dict[str, Any]:
+    """Settings with which training stops after 1 + `patience` epochs, since no epoch after the first is better enough.
+
+    There are two epochs more than that.
+    """
+    stopping = {"enabled": True, "patience": patience, "min_delta": NEVER_AN_IMPROVEMENT}
+    return {"epochs": patience + 3, "early_stopping": stopping}
+
+
+def stopped(trainer: Any, patience: int) -> Trained:
+    """The quick run that stops early."""
+    return quick(trainer, f"patience {patience}", **stopping(patience))
 
 
 def first_epoch(trainer: Any, name: str) -> Trained:
