@@ -33,9 +33,8 @@ CHANGES = {"learning-rate": {"learning_rate": 0.0003}, "epochs": {"epochs": 1}, 
 
 @pytest.mark.requirement("TRN-REPRODUCIBLE")
 def test_same_seed_gives_the_same_weights(trainer):
-    """Two runs with one seed, one with another."""
-    first = training.quick(trainer).digest
-    again = training.quick(trainer, "seeded again").digest
+    """Two runs with one seed, in two processes, and one with another seed."""
+    first, again = training.quick(trainer).digest, training.again(trainer).digest
     check(again == first, "the same configuration and seed gave other weights", expected=first, got=again)
     other = training.quick(trainer, "other seed", other_seed=True).digest
     check(other != first, "another seed gave the same weights")

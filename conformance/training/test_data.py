@@ -48,8 +48,8 @@ def test_what_is_one_piece_stays_on_one_side(trainer, what):
 
 @pytest.mark.requirement("TRN-ITEMS-FIXED")
 def test_held_out_items_are_the_same_in_every_run(trainer):
-    """Inputs and targets of two runs of one configuration, bit by bit."""
-    one, other = training.quick(trainer), training.quick(trainer, "seeded again")
+    """Inputs and targets of two runs of one configuration, in two processes, bit by bit."""
+    one, other = training.quick(trainer), training.again(trainer)
     for what, first, second in zip(("inputs", "targets"), one.held_out, other.held_out, strict=True):
         flat = [array.astype("f4").reshape(-1, array.shape[-1]) for array in (second, first)]
         check_same_bits(*flat, f"two runs of one configuration hold out other {what}")

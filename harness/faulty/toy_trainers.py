@@ -40,6 +40,13 @@ class TrnUnseeded(Wrong):
         return super().initial({**plan, "seed": secrets.randbelow(2**31)})
 
 
+class TrnSeededByHash(Wrong):
+    """The seed is made from the hash of a string, which each process has its own of."""
+
+    def initial(self, plan: Mapping[str, Any]) -> Network:
+        return super().initial({**plan, "seed": hash((MODEL, plan["seed"])) % 2**31})
+
+
 class TrnIgnoresSeed(Wrong):
     def plan(self, config: Mapping[str, Any]) -> tuple[dict[str, Any], Path]:
         plan, source = super().plan(config)

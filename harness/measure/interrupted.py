@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from ..implementations.errors import TimedOut
-from ..implementations.remote import START_SECONDS, RemoteTrainer
 from ..judging import RequirementFailed, check
 from . import training
 from .trained import Trained
@@ -40,14 +38,6 @@ class _Enough(Exception):
     """Ends the conversation with a trainer in the middle of a sentence."""
 
 
-def in_a_process(trainer: Any) -> RemoteTrainer:
-    """The trainer behind a process that can be killed: its own for `cmd:`, else one of the suite's around it."""
-    if isinstance(trainer, RemoteTrainer):
-        return trainer
-    serve = [sys.executable, "-m", "rtconform.harness.implementations.serve", trainer.connection, "--role", "trainer"]
-    return RemoteTrainer(serve, trainer.connection, timeout=START_SECONDS)
-
-
 def epochs(profile: str) -> int:
     """How many epochs a training has that is killed as often as a profile says."""
     return EPOCHS_PER_KILL * KILLS[profile]
@@ -73,7 +63,7 @@ class Training:
 
     def __init__(self, trainer: Any, values: Mapping[str, Any], folder: Path) -> None:
         self.kills = self.reached = 0
-        self._trainer, self._values, self._folder = in_a_process(trainer), {**values, "resume": True}, folder
+        self._trainer, self._values, self._folder = training.in_a_process(trainer), {**values, "resume": True}, folder
         self._start_seconds = SHORTEST_SECONDS
 
     def killed(self, moment: Moment) -> None:

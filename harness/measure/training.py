@@ -6,6 +6,7 @@ import atexit
 import copy
 import json
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import five_models
+from ..implementations.remote import START_SECONDS, RemoteTrainer
 from ..judging import check
 from ..paths import FIXTURES
 from . import training_sets
@@ -110,6 +112,26 @@ def quick(trainer: Any, variant: str = "quick", *, other_seed: bool = False, **t
     """A short training of the trainer's quick model; the run of no variant is the one that all compare with."""
     values = quick_config(trainer, other_seed=other_seed, **training)
     return trained(trainer, values, variant)[quick_name(trainer)]
+
+
+def in_a_process(trainer: Any) -> RemoteTrainer:
+    """The trainer behind a process of its own: for `cmd:` it has one, else it is one of the suite's around it.
+
+    Strings have other hashes there, and so sets of them another order, whatever the suite was started with.
+    """
+    if isinstance(trainer, RemoteTrainer):
+        return trainer
+    python = ["env", "PYTHONHASHSEED=random", sys.executable]
+    serve = [*python, "-m", "rtconform.harness.implementations.serve", trainer.connection, "--role", "trainer"]
+    return RemoteTrainer(serve, trainer.connection, timeout=START_SECONDS)
+
+
+def again(trainer: Any) -> Trained:
+    """The run of no variant once more, in another process."""
+    key = (trainer.connection, "again")
+    if key not in _runs:
+        _runs[key] = train(in_a_process(trainer), quick_config(trainer), temporary_folder())
+    return _runs[key][quick_name(trainer)]
 
 
 def stopping(patience: int) -> dict[str, Any]:
