@@ -49,7 +49,7 @@ KEYS: Mapping[str, tuple[Any, Callable[[Any], bool], str]] = {
     "training.workers": (0, _whole(0), "a whole number of at least 0"),
     "training.early_stopping.enabled": (True, _flag, "true or false"),
     "training.early_stopping.patience": (10, _whole(1), "a whole number of at least 1"),
-    "training.early_stopping.min_delta": (0.001, lambda v: isinstance(v, float) and v >= 0, "a number from 0"),
+    "training.early_stopping.min_delta": (0.001, lambda v: isinstance(v, float) and 0 <= v < 1, "a number from 0 to 1"),
     "seed": (2, _whole(0), "a whole number of at least 0"),
     "device": ("cpu", lambda v: v in ("cpu", "auto"), "cpu or auto"),
     "resume": (False, _flag, "true or false"),
@@ -126,7 +126,16 @@ class ToyTrainer:
             raise ConfigError(f"$.models.{MODEL}.dataset: expected one of {', '.join(datasets)}, found {wanted!r}")
         if datasets[wanted].get("kind") != KIND:
             raise ConfigError(f"$.datasets.{wanted}.kind: expected {KIND!r}, found {datasets[wanted].get('kind')!r}")
+        for where, entries, known in (("models", models, ("dataset",)), ("datasets", datasets, ("kind", "path"))):
+            for name, entry in entries.items():
+                self.check_keys(f"$.{where}.{name}", entry, known)
         return Path(str(datasets[wanted].get("path")))
+
+    def check_keys(self, where: str, entry: Mapping[str, Any], known: Sequence[str]) -> None:
+        """Raises ConfigError for an entry of models or datasets with a key that isn't known."""
+        for key in entry:
+            if key not in known:
+                raise ConfigError(f"{where}.{key}: unknown key; known are {', '.join(known)}")
 
     # The data
 

@@ -1,7 +1,7 @@
 """Trainers that are wrong in one way each: a thin shell around a good one, found by its registered name.
 
 The good one trains once per configuration; what a shell spoils is the configuration on its way in or the files on
-their way out. What is wrong inside of a training is in toy_trainers.py.
+their way out. What is wrong inside of a training is in toy_*.py.
 """
 
 from __future__ import annotations

@@ -81,11 +81,14 @@ def checked(config):
     for name, entry in result["models"].items():
         if name not in MODELS:
             refuse(f"$.models.{name}", f"one of {', '.join(MODELS)}", name)
+        merged({"dataset": ""}, entry, f"$.models.{name}")
         dataset = result["datasets"].get(entry.get("dataset"))
         if dataset is None:
             refuse(f"$.models.{name}.dataset", f"one of {', '.join(result['datasets'])}", entry.get("dataset"))
         if dataset["kind"] != "midi-folder":
             refuse(f"$.datasets.{entry['dataset']}.kind", "midi-folder", dataset["kind"])
+    for name, entry in result["datasets"].items():
+        merged({"kind": "", "path": ""}, entry, f"$.datasets.{name}")
     return result
 
 
