@@ -86,10 +86,10 @@ def sound_candidate(
 
 def features_of(path: Path, variation: Variation = PLAIN) -> tuple[np.ndarray, str]:
     """The log-mel features `[F, 128]` of a sound file, from the cache when they are there, and the file's sha256."""
-    check_whole(path)  # here and not where samples are read, for the features may be in the cache
     digest, varied = file_sha256(path), variation.of_sound()
 
     def compute() -> np.ndarray:
+        check_whole(path)
         samples, rate = read_audio(path)
         return log_mel(vary_sound(mix_to_mono(samples), rate, variation) if varied else samples, rate)
 
