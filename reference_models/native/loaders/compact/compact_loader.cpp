@@ -36,7 +36,7 @@ rtc_status load(const char* path_utf8, rtc_model** model, rtc_error* error)
     *model = nullptr;
     try
     {
-        const auto chosen = compact::chosen_kernels(precision);
+        const auto chosen = compact::chosen_kernels();
         if(const auto* reason = std::get_if<std::string>(&chosen))
             return refuse(error, RTC_PHASE_BUILD, *reason);
         auto read = format::read_file(path_utf8);

@@ -17,18 +17,7 @@ static const Kernels* const all_kernels[] = {
     &kernels_plain,
 };
 
-/** Whether another set that runs here is quicker, which stands behind this one. AMD's Zen 4 converts 16 halves at once in
-    more time than twice eight. */
-static bool is_outrun([[maybe_unused]] const Kernels* kernels, [[maybe_unused]] Precision precision)
-{
-#if defined(__x86_64__)
-    return kernels == &kernels_avx512_vnni && precision == Precision::f16 && __builtin_cpu_is("amd");
-#else
-    return false;
-#endif
-}
-
-std::variant<const Kernels*, std::string> chosen_kernels(Precision precision)
+std::variant<const Kernels*, std::string> chosen_kernels()
 {
     const auto* wanted = std::getenv("RTCONFORM_COMPACT_KERNELS");
     std::string running;
@@ -36,8 +25,7 @@ std::variant<const Kernels*, std::string> chosen_kernels(Precision precision)
     {
         if(!kernels->runs_here())
             continue;
-        const bool is_free = wanted == nullptr || *wanted == '\0';
-        if(is_free ? !is_outrun(kernels, precision) : std::string { wanted } == kernels->name)
+        if(wanted == nullptr || *wanted == '\0' || std::string { wanted } == kernels->name)
             return kernels;
         running += std::string { running.empty() ? "" : ", " } + kernels->name;
     }

@@ -9,8 +9,8 @@
 namespace rtconform::compact
 {
 
-/** The best that runs here for weights of a precision, or the one that the environment variable RTCONFORM_COMPACT_KERNELS names; else a sentence that
+/** The best that runs here, or the one that the environment variable RTCONFORM_COMPACT_KERNELS names; else a sentence that
     says which ones do. */
-std::variant<const Kernels*, std::string> chosen_kernels(Precision precision);
+std::variant<const Kernels*, std::string> chosen_kernels();
 
 } // namespace rtconform::compact
