@@ -59,21 +59,13 @@ class TrnTrainsOnValidationLater(Wrong):
 class TrnRefitsOnAll(Wrong):
     """What is exported was trained once more, on everything, if there was more than an epoch."""
 
-    def written(
-        self,
-        config: Mapping[str, Any],
-        state: State,
-        folder: Path,
-        training: Sequence[Item],
-        validation: Sequence[Item],
-        left_out: Sequence[tuple[str, str]],
-    ) -> dict[str, Any]:
+    def written(self, config: Mapping[str, Any], state: State, *rest: Any) -> dict[str, Any]:
         if state.epoch > 1:
-            plan, _ = self.plan(config)
+            (plan, _), (_, training, validation, _) = self.plan(config), rest
             told, state.best_loss = state.history, math.inf
             self.one_epoch(plan, state, [*training, *validation], validation)
             state.history = told[: state.epoch - 1]
-        return super().written(config, state, folder, training, validation, left_out)
+        return super().written(config, state, *rest)
 
 
 class TrnHoldsOutTraining(Wrong):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rtconform.harness import signals
-from rtconform.harness.rtneural_json import malformed, read
+from rtconform.harness.rtneural_json import Model, dumps, grammar as g, malformed, read
 from rtconform.harness.selection import stored_cases
 from rtconform.reference_models.compact_loaders import NAMES
 
@@ -12,7 +12,7 @@ from .compact_builds import built, kernels_here, run
 
 pytestmark = pytest.mark.xdist_group("compact-sanitized")  # one build serves all
 
-FLAGS = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
+FLAGS = "-O1 -g -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all"
 FRAMES = 8
 
 
@@ -24,12 +24,16 @@ def sanitized():
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """{path: frames}: the five models, those of each layer type, and the malformed ones, of which all are refused."""
+    """{path: frames}: the five models, those of each layer type, one with a column that has no scale as it is, and the
+    malformed ones, of which all are refused.
+    """
     folder = tmp_path_factory.mktemp("files")
     wrong = {folder / f"{case.id}.json": case.content() for case in malformed.all_cases()}
     for path, content in wrong.items():
         path.write_bytes(content)
-    right = [case.path for case in stored_cases("stored")]
+    tiny = Model(2, (g.Dense(np.array([[1e-44, 1.0], [0.0, 1.0]], np.float32), np.zeros(2, np.float32)),))
+    (folder / "tiny.json").write_text(dumps(tiny))
+    right = [*(case.path for case in stored_cases("stored")), folder / "tiny.json"]
     frames = {path: signals.noise(FRAMES, read(path).input_size, seed=n) for n, path in enumerate(right)}
     return frames | dict.fromkeys(wrong, np.zeros(0, np.float32))
 
