@@ -8,7 +8,7 @@ from rtconform.harness.judging import check, check_same_bits
 
 FRAMES = 334
 BLOCK = 16
-PASSES = 40
+PASSES = 120
 SCHEDULES = {
     "ones": (*[1] * 14, *[32] * 10),
     "sevens": 7,
