@@ -8,6 +8,8 @@ fixture `loader`, `exporter`, `trainer` or `pipeline`. Its items are called by t
 from __future__ import annotations
 
 import difflib
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    _end_on_sigterm(config)
     config.addinivalue_line("markers", "requirement(id): the requirement that a test checks")
     config.addinivalue_line("markers", "xdist_group(name): items that pytest-xdist keeps together")
     config.addinivalue_line("markers", "shares(parameter): items with the same value of it share what they compute")
@@ -84,6 +87,13 @@ def pytest_configure(config: pytest.Config) -> None:
             "The latency and memory classes run one at a time: leave out -n, "
             "or deselect them with -m 'not latency and not memory'."
         )
+
+
+def _end_on_sigterm(config: pytest.Config) -> None:
+    """As on Ctrl-C: the processes of implementations have sessions of their own, and would live on."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        config.add_cleanup(lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

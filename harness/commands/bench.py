@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +20,7 @@ from ..report import benched
 from ..selection import short_names
 from ..verdicts import ExitCode
 from . import fail, progress_line, single
+from .terminable import terminable
 
 DEFAULT_OUT = "rtconform-bench"
 FIELD = (
@@ -41,17 +39,7 @@ LEAST_ROUNDS = 4
 """Fewer give no interval."""
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends what is within as an exception does, and leaves no process that has the first claim to a core."""
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@_terminable()
+@terminable()
 def bench(
     loaders: Annotated[list[str] | None, typer.Argument(help="More loaders: abi:LIB.so[#NAME], or a name.")] = None,
     only: Annotated[bool, typer.Option("--only", help="No loaders but those named.")] = False,

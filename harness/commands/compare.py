@@ -16,11 +16,13 @@ from ..paths import why_unwritable
 from ..report import compared
 from ..verdicts import ExitCode
 from . import fail, progress_line, single
+from .terminable import terminable
 
 DEFAULT_OUT = "rtconform-compare"
 LIMITS = comparison.Limits()
 
 
+@terminable()
 def compare(
     base: Annotated[str, typer.Argument(help="A: the loader that is there already; abi:LIB.so[#NAME], or a name.")],
     candidate: Annotated[str, typer.Argument(help="B: the loader that may not be slower.")],

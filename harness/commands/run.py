@@ -18,6 +18,7 @@ from ..records import STREAM_NAME
 from ..run_state import DEFAULT_OUT
 from ..verdicts import ExitCode
 from . import single
+from .terminable import terminable, wait
 
 PLUGIN = "rtconform.harness.pytest_plugin"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -25,6 +26,7 @@ INTERRUPTED, REFUSED, NOTHING_COLLECTED = 2, 4, 5
 """pytest's exit codes; importing pytest for them would take longer than a usage error."""
 
 
+@terminable()
 def run(
     loader: Annotated[list[str], typer.Option(help="A loader: name, abi:LIB.so[#NAME], cmd:… or py:….")] = [],  # noqa: B006
     exporter: Annotated[list[str], typer.Option(help="An exporter: name, cmd:… or py:….")] = [],  # noqa: B006
@@ -134,18 +136,9 @@ def start_pytest(
     environment = {**ONE_THREAD, **os.environ} if one_thread else dict(os.environ)
     command = [sys.executable, "-m", "pytest", *arguments, *pytest_arguments, str(CONFORMANCE)]
     if output is None:
-        return _wait(subprocess.Popen(command, env=environment))
+        return wait(subprocess.Popen(command, env=environment))
     with output.open("w", encoding="utf-8") as file:
-        return _wait(subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT))
-
-
-def _wait(process: subprocess.Popen[bytes]) -> int:
-    """The exit code of a process. Ctrl-C reaches it as it reaches us; how it ends then is its own affair."""
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            continue
+        return wait(subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT))
 
 
 def _written(out: Path) -> int | None:

@@ -17,6 +17,7 @@ from ..report.kill_matrix import DATA, PAGE, write
 from ..verdicts import ExitCode
 from . import fail, single
 from .run import start_pytest
+from .terminable import terminable
 
 DEFAULT_OUT = "rtconform-selftest"
 TIMEOUT_SECONDS = 6.0
@@ -45,6 +46,7 @@ class Batch:
     entries: Sequence[kill_matrix.Entry]
 
 
+@terminable()
 def selftest(
     role: Annotated[list[str], typer.Option(help="Only this role; may be repeated.")] = [],  # noqa: B006
     only: Annotated[list[str], typer.Option(help="Only this known-bad, or mutant; may be repeated.")] = [],  # noqa: B006

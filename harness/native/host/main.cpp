@@ -10,7 +10,12 @@
 // It is a child process so that whatever the library does to it, be it a crash, a hang or exit(), is a result.
 #include <unistd.h>
 
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -109,6 +114,10 @@ int main(int count, char** values) {
         std::fputs(usage, stderr);
         return usage_error;
     }
+#ifdef __linux__
+    // A library that never returns would outlive whoever asked, at real-time priority at worst.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
 #ifdef __GLIBC__
     // Memory that a loader reads before it has written it, or behind what it asked for, holds 3.0 (bytes of 0x40) or,
     // freed before, -1.5 (0xbf) instead of the zeros that hide the mistake. The filling touches pages: before
