@@ -40,9 +40,14 @@ def names_of(pid: int | str) -> list[str]:
         return []
 
 
-def soon(what) -> bool:
-    """Whether something comes true."""
-    end = time.monotonic() + SECONDS
+def named(name: str, pid: int) -> list[str]:
+    """The processes below one that have a name on their command line."""
+    return [each for each in below(pid) if name in names_of(each)]
+
+
+def soon(what, seconds: float = SECONDS) -> bool:
+    """Whether something comes true in time."""
+    end = time.monotonic() + seconds
     while not (came := what()) and time.monotonic() < end:
         time.sleep(0.01)
     return bool(came)
@@ -55,7 +60,7 @@ def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[su
     found: list[str] = []
     with subprocess.Popen([sys.executable, "-m", "rtconform", "run", *asked], stderr=subprocess.DEVNULL) as run:
         try:
-            assert soon(lambda: found.extend(pid for pid in below(run.pid) if request.param in names_of(pid)) or found)
+            assert soon(lambda: found.extend(named(request.param, run.pid)) or found, seconds=120)
             yield run, found[0]
         finally:
             run.kill()
@@ -74,7 +79,7 @@ def test_a_terminated_run_has_no_verdict_and_leaves_no_process(running, tmp_path
 def test_a_host_does_not_outlive_who_started_it(running):
     """Not even one that was killed, and so could end nothing."""
     run, host = running
-    (judge,) = (pid for pid in below(run.pid) if "pytest" in names_of(pid))
+    (judge,) = named("pytest", run.pid)
     os.kill(int(judge), signal.SIGKILL)
     assert run.wait(SECONDS) == 1
     assert soon(lambda: not names_of(host))
