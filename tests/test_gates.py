@@ -37,6 +37,51 @@ def test_the_exit_code_of_a_run_is_that_of_its_footer(gate):
     assert (code, outputs.splitlines()[:2]) == (3, ["code=3", "verdict=not available"])
 
 
+@pytest.mark.parametrize("exit_with", ["exit 1", "exit 2", "kill -9 $$"])
+def test_what_fails_behind_a_verdict_has_failed(gate, tmp_path, exit_with):
+    """The footer is written before the reports, whose disk may be full; and the page must not say that all is well."""
+    footer = json.dumps({"record": "footer", "exit_code": 0})
+    code, summary, outputs = gate(f"echo '{footer}' > out/records.jsonl; echo PASSED > out/summary.md; {exit_with}")
+    assert (code, outputs.splitlines()[:2]) == (1, ["code=1", "verdict=failed"])
+    assert summary == "No report: the command ended with exit code 1 without one. The job's log says why.\n\n"
+    assert not (tmp_path / "out" / "summary.md").exists()
+
+
+@pytest.mark.parametrize("last", ['"text"', "[1]", '{"record": "result"}', "{", ""])
+def test_records_that_end_early_are_no_verdict(gate, last):
+    code, _, outputs = gate(f"echo '{last}' > out/records.jsonl; exit 3")
+    assert (code, outputs.splitlines()[0]) == (3, "code=3")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["out.md"], "expected a command behind SUMMARY, found none"),
+        (["--tries", "0", "out.md", "true"], "argument --tries: expected a whole number from 1 on, found '0'"),
+        (["--tries", "-1", "out.md", "true"], "argument --tries: expected a whole number from 1 on, found '-1'"),
+        (["--tries", "two", "out.md", "true"], "argument --tries: expected a whole number from 1 on, found 'two'"),
+        ([".", "true"], "SUMMARY: expected the Markdown file that the command writes, found the folder ."),
+        (["out.md", "no-such-command"], "expected a command that can be started, found no-such-command: No such file"),
+    ],
+)
+def test_what_is_no_gate_is_a_usage_error(tmp_path, arguments, said):
+    done = subprocess.run(
+        [sys.executable, TOOLS / "gate.py", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_base_that_is_not_there_is_named(tmp_path):
+    command = [sys.executable, TOOLS / "compare_builds.py", "nowhere", "out"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2,
+        "compare_builds.py: error: BASE: expected the folder of a checkout, found none at nowhere",
+    )
+
+
 def test_without_a_footer_the_command_has_its_own_exit_code(gate, tmp_path):
     """Also where an older run left one, and a summary."""
     (tmp_path / "out").mkdir()
@@ -44,7 +89,7 @@ def test_without_a_footer_the_command_has_its_own_exit_code(gate, tmp_path):
     (tmp_path / "out" / "summary.md").write_text("all is well")
     code, summary, outputs = gate("exit 2")
     assert (code, outputs.splitlines()[0]) == (2, "code=2")
-    assert summary == "No report: the command ended with exit code 2 before it had one. The job's log says why.\n\n"
+    assert summary == "No report: the command ended with exit code 2 without one. The job's log says why.\n\n"
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ def main() -> int:
     parser.add_argument("base", type=Path)
     parser.add_argument("out", type=Path)
     given, options = parser.parse_known_args()
+    if not given.base.is_dir():
+        parser.error(f"BASE: expected the folder of a checkout, found none at {given.base}")
     before, now = built(given.base), built(ROOT)
     codes = []
     for name, connection in now.items():

@@ -16,8 +16,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+FAILED = 1
+USAGE = 2
 INCONCLUSIVE = 75
-VERDICTS = {0: "passed", 1: "failed", 2: "usage error", 3: "not available", INCONCLUSIVE: "inconclusive"}
+VERDICTS = {0: "passed", FAILED: "failed", USAGE: "usage error", 3: "not available", INCONCLUSIVE: "inconclusive"}
 
 
 def main() -> int:
@@ -26,6 +28,10 @@ def main() -> int:
     parser.add_argument("summary", type=Path)
     parser.add_argument("command", nargs=argparse.REMAINDER)
     given = parser.parse_args()
+    if not given.command:
+        parser.error("expected a command behind SUMMARY, found none")
+    if given.summary.is_dir():
+        parser.error(f"SUMMARY: expected the Markdown file that the command writes, found the folder {given.summary}")
     code = gate(given.summary, given.command, tries=given.tries, inconclusive=given.inconclusive)
     said = verdict(code, given.command, given.summary.with_name("records.jsonl"))
     append("GITHUB_OUTPUT", f"code={code}\nverdict={said}\nreport={given.summary.resolve().parent}\n")
@@ -34,8 +40,14 @@ def main() -> int:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The two options that every gate has."""
-    parser.add_argument("--tries", type=int, default=2, help="how often to try while it is inconclusive")
+    parser.add_argument("--tries", type=at_least_one, default=2, help="how often to try while it is inconclusive")
     parser.add_argument("--inconclusive", choices=("fail", "warn"), default="fail", help="what it means in the end")
+
+
+def at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, found {text!r}")
+    return int(text)
 
 
 def gate(summary: Path, command: "list[str]", *, tries: int, inconclusive: str) -> int:
@@ -44,10 +56,12 @@ def gate(summary: Path, command: "list[str]", *, tries: int, inconclusive: str) 
     An older summary, records and comparison of the same folder are deleted, so that they can't speak for this run.
     """
     records = summary.with_name("records.jsonl")
-    for tried in range(1, max(tries, 1) + 1):
+    for tried in range(1, tries + 1):
         for stale in (summary, records, summary.with_name("compare.json")):
             stale.unlink(missing_ok=True)
-        code = code_of_run(subprocess.run(command, check=False).returncode, records)
+        code = code_of_run(run(command), records)
+        if code == FAILED and code_in(records) == 0:
+            summary.unlink(missing_ok=True)  # it says that all is well
         if code != INCONCLUSIVE:
             break
         print(f"gate: inconclusive, try {tried} of {tries}", flush=True)
@@ -57,13 +71,35 @@ def gate(summary: Path, command: "list[str]", *, tries: int, inconclusive: str) 
     return code
 
 
+def run(command: "list[str]") -> int:
+    """The exit code of a command; one that was killed by a signal has failed."""
+    try:
+        status = subprocess.run(command, check=False).returncode
+    except OSError as error:
+        print(f"gate: expected a command that can be started, found {command[0]}: {error.strerror}", file=sys.stderr)
+        return USAGE
+    if status < 0:
+        print(f"gate: the command was killed by signal {-status}", file=sys.stderr)
+        return FAILED
+    return status
+
+
 def code_of_run(status: int, records: Path) -> int:
-    """What a run came to: make says 2 for whatever failed, while the footer of its records has the run's own code."""
+    """What a run came to: make says 2 for whatever failed, while the footer of its records has the run's own code.
+
+    A command that fails behind a footer that says 0, as when its reports can't be written, has failed all the same.
+    """
+    code = code_in(records)
+    return status if status == 0 or code is None else code or FAILED
+
+
+def code_in(records: Path) -> "int | None":
+    """The exit code in the footer of a run's records; None if they have none."""
     try:
         footer = json.loads(records.read_text(encoding="utf-8").splitlines()[-1])
-    except (OSError, ValueError, IndexError):
-        return status
-    return footer.get("exit_code", status) if status else 0
+        return footer.get("exit_code")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return None
 
 
 def verdict(code: int, command: "list[str]", records: Path) -> str:
@@ -77,13 +113,16 @@ def told(code: int, summary: Path, tried: int, inconclusive: str) -> str:
     try:
         text = summary.read_text(encoding="utf-8")
     except OSError:
-        text = f"No report: the command ended with exit code {code} before it had one. The job's log says why.\n"
+        text = f"No report: the command ended with exit code {code} without one. The job's log says why.\n"
     return f"> {undecided(tried, inconclusive)}\n\n{text}\n" if code == INCONCLUSIVE else f"{text}\n"
 
 
 def undecided(tried: int, inconclusive: str) -> str:
     so = "so this check fails" if inconclusive == "fail" else "and this check passes all the same, as it was told to"
-    return f"INCONCLUSIVE in {tried} of {tried} tries: nothing is proven, {so}. Try again when the machine is quieter."
+    return (
+        f"INCONCLUSIVE in {tried} of {tried} tries: nothing is proven, {so}. Try again when the machine is quieter, "
+        "unless what follows says that it was not the machine."
+    )
 
 
 def exit_code(code: int, inconclusive: str) -> int:
