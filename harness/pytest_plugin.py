@@ -299,9 +299,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
     if state.is_worker or not state.writer_open or not ended or state.lost_process:
         return
-    code = state.finish(reports=not session.config.getoption("--rtc-records-only"))
     others_failed = session.testsfailed > state.failed_items
-    session.exitstatus = ExitCode.UNEXPECTED if others_failed else code
+    try:
+        reports = not session.config.getoption("--rtc-records-only")
+        session.exitstatus = state.finish(reports=reports, others_failed=others_failed)
+    except OSError as error:
+        session.exitstatus = ExitCode.UNEXPECTED
+        state.unreported = f"NO REPORT: expected to write {error.filename or state.out}, found: {error.strerror}"
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -314,3 +318,5 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
         terminalreporter.section("rtconform")
         terminalreporter.write_line(summarise(Path(state.out)))
+        if state.unreported:
+            terminalreporter.write_line(f"{state.unreported}. `rtconform report {state.out}` writes the reports again.")

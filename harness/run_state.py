@@ -80,6 +80,8 @@ class RunState:
         self.is_worker = is_worker
         self.command = command
         self.finished = False
+        self.unreported = ""
+        """What kept the reports from being written."""
         self.lost_process = False
         self.failed_items = 0
         self.named = dict(selection.short_names(config.implementations()))
@@ -326,10 +328,13 @@ class RunState:
         self._identified |= {record["name"] for record in earlier.implementations}
         self._results += earlier.results
 
-    def finish(self, *, reports: bool) -> ExitCode:
-        """Closes the stream, writes the reports, and says what the run comes to."""
+    def finish(self, *, reports: bool, others_failed: bool) -> ExitCode:
+        """Closes the stream, writes the reports, and says what the run comes to. Raises OSError at a report.
+
+        `others_failed`: an item that is no requirement's has failed, which no verdict can make good.
+        """
         outcomes = [records.outcome_of(result) for result in self._results]
-        code = exit_code(outcomes, self.config.classes or None)
+        code = ExitCode.UNEXPECTED if others_failed else exit_code(outcomes, self.config.classes or None)
         counts = {verdict.value: sum(o.verdict is verdict for o in outcomes) for verdict in Verdict}
         self._open().footer(counts=counts, standings=standings(outcomes), exit_code=int(code))
         self.finished = True

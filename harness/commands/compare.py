@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,7 +39,8 @@ def compare(
 ) -> None:
     """Times both side by side. Exit code 0: B is not slower; 1: it is, by proof; 75: the machine is too noisy."""
     if not (0 < floor_percent < math.inf and 0 <= floor_us < math.inf):
-        fail(f"--floor-percent has to be above zero and --floor-us not below; found {floor_percent:g} and {floor_us:g}")
+        found = f"{floor_percent:g} and {floor_us:g}"
+        fail(f"--floor-percent has to be above zero, --floor-us not below, and both finite; found {found}")
     if reason := why_unwritable(Path(out)):
         fail(f"--out {out}: {reason}")
     try:
@@ -45,11 +48,13 @@ def compare(
     except selection.UnusableModels as error:
         fail(f"--models {models}: {error}")
     limits = comparison.Limits(floor_percent / 100, floor_us)
+    loaders = _connected("A", base), _connected("B", candidate)
+    with _written(out):
+        compared.prepare(Path(out))
     try:
         with progress_line() as progress:
             measured = comparison.compare(
-                _connected("A", base),
-                _connected("B", candidate),
+                *loaders,
                 step,
                 limits=limits,
                 most_rounds=most_rounds,
@@ -60,15 +65,30 @@ def compare(
             )
     except comparison.NotMeasurable as error:
         fail(str(error))
-    except side_by_side.WrongWhenTimed as error:
-        fail(str(error), code=ExitCode.UNEXPECTED)
-    except ImplementationError as error:
-        fail(str(error), code=ExitCode.NOT_AVAILABLE if isinstance(error, NotAvailable) else ExitCode.UNEXPECTED)
+    except (side_by_side.WrongWhenTimed, ImplementationError) as error:
+        with _written(out):
+            compared.write_failure(str(error), Path(out))
+        hint = (
+            "Nothing was compared. `rtconform run --loader …` judges each alone, and says how to reproduce what fails."
+        )
+        fail(
+            f"{error}\n{hint}", code=ExitCode.NOT_AVAILABLE if isinstance(error, NotAvailable) else ExitCode.UNEXPECTED
+        )
     lines = measured.lines()
-    compared.write(measured, lines, Path(out))
     typer.echo(compared.render_terminal(measured, lines))
+    with _written(out):
+        compared.write(measured, lines, Path(out))
     typer.echo(f"Data and summary: {Path(out) / compared.DATA}, {Path(out) / compared.SUMMARY}")
     raise typer.Exit(int(comparison.exit_code(measured, lines)))
+
+
+@contextmanager
+def _written(out: str) -> Iterator[None]:
+    """Ends the command where a file can't be written: with 2, since 1 would say that B is slower."""
+    try:
+        yield
+    except OSError as error:
+        fail(f"--out {out}: expected to write {error.filename or out}, found: {error.strerror}")
 
 
 def _connected(letter: str, connection: str) -> LoaderImplementation:

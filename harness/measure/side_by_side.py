@@ -82,8 +82,10 @@ class Contender:
         self.letter = letter
         self._session = session
         self._timed: list[tuple[Step, np.ndarray, Mapping[str, np.ndarray]]] = []
-        with self._named():
-            self.models = {name: session.load(case.path, max_frames=1) for name, case in step.models.items()}
+        self.models = {}
+        for name, case in step.models.items():
+            with self._named(case.path):
+                self.models[name] = session.load(case.path, max_frames=1)
 
     def outputs(self, step: Step, audio: np.ndarray) -> dict[str, np.ndarray]:
         """Outputs `[frames, out]` of each model of a step, untimed, from reset, frame by frame as when timed."""
@@ -91,13 +93,13 @@ class Contender:
         def process(name: str, frames: np.ndarray) -> np.ndarray:
             return self._session.process_together([(self.models[name], frames)], block=1, passes=1).outputs[0]
 
-        with self._named():
+        with self._named(_of(step)):
             return step.run({name: partial(process, name) for name in step.models}, audio)
 
     def times(self, step: Step, audio: np.ndarray) -> np.ndarray:
         """Wall time `[frames]` in ns of one step per frame of audio, from reset."""
         models = {name: self.models[name] for name in step.models}
-        with self._named():
+        with self._named(_of(step)):
             timed = self._session.measure_latency(models, step.flow, audio, reset_every=len(audio))
         self._timed.append((step, audio, timed.outputs))
         return timed.wall_ns
@@ -123,13 +125,17 @@ class Contender:
         os.sched_setaffinity(self._session.pid, {core})
 
     @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Lets errors say which of the two it was, as both may be loaders of one name."""
+    def _named(self, what: object) -> Iterator[None]:
+        """Lets errors say which of the two it was, as both may be loaders of one name, and at which file or models."""
         try:
             yield
         except ImplementationError as error:
-            error.who = f"{self.letter}, {error.who},"
+            error.who = f"{self.letter}, {error.who}, with {what},"
             raise
+
+
+def _of(step: Step) -> str:
+    return next(iter(step.models)) if len(step.models) == 1 else f"all {len(step.models)} models"
 
 
 Pair = tuple[Contender, Contender]

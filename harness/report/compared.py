@@ -22,9 +22,21 @@ LONGEST_NAME = 17
 COLOURS = {Finding.SLOWER: "red", Finding.FASTER: "green", Finding.NO_SLOWER: "green", Finding.OPEN: "yellow"}
 
 
-def write(comparison: Comparison, lines: Sequence[Line], folder: Path) -> None:
-    """Writes the data and the summary into a folder, which is made if need be. Raises OSError."""
+def prepare(folder: Path) -> None:
+    """Makes the folder, and removes what an earlier comparison left there, as if it were this one's. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
+    for name in (DATA, SUMMARY):
+        (folder / name).unlink(missing_ok=True)
+
+
+def write_failure(what: str, folder: Path) -> None:
+    """Writes the summary of a comparison that came to no end: `what` a loader did instead. Raises OSError."""
+    text = f"## rtconform compare: FAILED\n\nNothing was compared.\n\n{markdown.fenced(what)}\n"
+    (folder / SUMMARY).write_text(text, encoding="utf-8")
+
+
+def write(comparison: Comparison, lines: Sequence[Line], folder: Path) -> None:
+    """Writes the data and the summary into a folder that is there. Raises OSError."""
     data = json.dumps(document(comparison, lines), ensure_ascii=False, allow_nan=False)
     (folder / DATA).write_text(data + "\n", encoding="utf-8")
     (folder / SUMMARY).write_text(render_markdown(comparison, lines), encoding="utf-8")

@@ -37,7 +37,7 @@ def compare(tmp_path: Path, path: Path, capsys: pytest.CaptureFixture[str]):
         fixed = ["--models", str(path), "--out", str(out), "--no-instructions"]
         with pytest.raises(SystemExit) as ended:
             compare_command.command("compare", "").main([*fixed, *arguments])
-        files = {file.name: file.read_text(encoding="utf-8") for file in out.glob("*")}
+        files = {file.name: file.read_text(encoding="utf-8") for file in out.glob("*") if file.is_file()}
         return SimpleNamespace(code=ended.value.code, files=files, **capsys.readouterr()._asdict())
 
     return run
@@ -153,7 +153,6 @@ class TestCommand:
                 2,
                 "B: expected a loader that can be timed",
             ),
-            ((GOOD, f"abi:{FAULTY}#ldr-crashes"), 1, "B, ldr-crashes, crashed in load: SIGSEGV"),
             ((GOOD, GOOD, "--models", "nowhere.json"), 2, "--models nowhere.json: Expected a model file"),
             ((GOOD, GOOD, "--floor-percent", "0"), 2, "--floor-percent has to be above zero"),
             ((GOOD, GOOD, "--floor-us", "inf"), 2, "found 3 and inf"),
@@ -167,11 +166,45 @@ class TestCommand:
         assert message in done.err
 
     def test_a_refused_model_is_told(self, compare, tmp_path: Path) -> None:
-        """The file is valid, the loader knows no such layer."""
+        """The file is valid, the loader knows no such layer; the summary for a pull request says it too."""
         file = selection.SMALL / "gru.json"
+        (tmp_path / "out").mkdir()
+        for name in (compared.DATA, compared.SUMMARY):
+            (tmp_path / "out" / name).write_text("of an earlier comparison")
         done = compare(GOOD, GOOD, "--models", str(file))
         assert done.code == ExitCode.UNEXPECTED
-        assert "A, good-native, refused in load (validate) at $.layers[0]" in done.err
+        said = f"A, good-native, with {file}, refused in load (validate) at $.layers[0]"
+        assert said in done.err
+        assert list(done.files) == [compared.SUMMARY]
+        assert "## rtconform compare: FAILED" in done.files[compared.SUMMARY]
+        assert said in done.files[compared.SUMMARY]
+
+    def test_a_crash_is_told(self, compare, path: Path) -> None:
+        done = compare(GOOD, f"abi:{FAULTY}#ldr-crashes")
+        said = f"B, ldr-crashes, with {path}, crashed in load: SIGSEGV"
+        assert done.code == ExitCode.UNEXPECTED
+        assert said in done.err
+        assert said in done.files[compared.SUMMARY]
+
+    @pytest.mark.parametrize("name", [compared.DATA, compared.SUMMARY])
+    def test_a_place_that_can_not_be_written_is_no_verdict(self, compare, tmp_path: Path, monkeypatch, name) -> None:
+        """Neither before anything is timed, nor after it, when the table has been shown."""
+        in_the_way = tmp_path / "out" / name
+        said = f"expected to write {in_the_way}, found: Is a directory"
+        measured = comparison.compare
+
+        def compared_meanwhile(*arguments: object, **options: object) -> Comparison:
+            in_the_way.mkdir()
+            return measured(*arguments, **options)
+
+        monkeypatch.setattr(side_by_side, "measure", lambda *_: iter(made_up({"model": 1.08}).rounds))
+        monkeypatch.setattr(comparison, "compare", compared_meanwhile)
+        late, early = compare(GOOD, GOOD), compare(GOOD, GOOD)
+        assert late.code == early.code == ExitCode.USAGE
+        assert said in late.err
+        assert said in early.err
+        assert "REGRESSION: B is slower" in late.out
+        assert early.out == ""
 
     def test_one_core_leaves_the_duet_out(self, compare, monkeypatch: pytest.MonkeyPatch) -> None:
         only = side_by_side.cores()[:1]

@@ -310,6 +310,30 @@ def test_a_run_that_ends_early_is_no_success(rtconform, tmp_path, what, code):
     assert not list(tmp_path.rglob("report.html"))
 
 
+def test_a_run_whose_reports_can_not_be_written_is_no_success(rtconform, tmp_path):
+    """The verdict is in the records and on the terminal; what is in the way stays."""
+    page = tmp_path / "rtconform-report" / "report.html"
+    page.mkdir(parents=True)
+    done = rtconform("run", "--loader", GOOD, "--models", SMALL / "lstm.json", "--class", "realtime")
+    assert done.returncode == 1
+    assert set(results(tmp_path).values()) == {"PASS"}
+    assert f"NO REPORT: expected to write {page}, found: Is a directory. `rtconform report" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert page.is_dir()
+
+
+def test_the_footer_knows_of_other_items_that_failed(rtconform, tmp_path):
+    """A test that is no requirement's, in the same run: a gate goes by the footer."""
+    (tmp_path / "test_other.py").write_text("def test_other():\n    assert False\n")
+    done = rtconform(
+        *("run", "--loader", GOOD, "--models", SMALL / "lstm.json", "--class", "realtime"),
+        *("--", "-p", "no:cacheprovider", tmp_path / "test_other.py"),
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "test_other" in done.stdout
+    assert read(tmp_path / "rtconform-report").footer["exit_code"] == 1
+
+
 @pytest.mark.parametrize(
     ("end", "jobs"), [("os._exit(0)", 1), ("os.abort()", 2), ("'trailing-nul' in path and os.abort()", 2)]
 )
