@@ -192,6 +192,12 @@ class TestAction:
         assert "## rtconform: PASSED" in gated.summary
         assert (repository / "rtconform-report" / "compare" / "compare.md").read_text() in gated.summary
 
+    def test_a_comparison_needs_a_loader_that_is_named(self, gate):
+        """Beside what a settings file may name, of which nobody knows which is meant."""
+        gated = gate(python=sys.executable, loader="")
+        assert conclusions(gated.steps)["Compare"] == "failure"
+        assert "compare-with: expected the input loader beside it, found none" in said(gated.steps)
+
     def test_a_wrong_loader_is_red(self, gate, repository):
         """The check fails with the run's own exit code, the page names the requirement, the report is uploaded."""
         source = repository / "src" / "loader.c"
