@@ -63,6 +63,17 @@ def grid(low: float, high: float, *, frames: int, channels: int) -> np.ndarray:
     return np.stack([np.roll(values, c * frames // channels) for c in range(channels)], axis=1)
 
 
+def nonfinite(frames: int, channels: int, *, seed: int = 0) -> np.ndarray:
+    """Noise [frames, channels] in which every fourth frame is spoilt: in the first half by one value that is infinite,
+    of either sign and each time in the next channel; then, since a state forgets no NaN, by NaN in all channels.
+    """
+    signal = noise(frames, channels, seed=seed)
+    spoilt = np.arange(0, frames // 2, 4)
+    signal[spoilt, np.arange(len(spoilt)) % channels] = np.resize([np.inf, -np.inf], len(spoilt))
+    signal[frames // 2 :: 4] = np.nan
+    return signal
+
+
 def _check(frames: int, channels: int) -> None:
     if frames < 0 or channels < 1:
         raise ValueError(f"a signal has 0 or more frames and 1 or more channels, not {frames} and {channels}")

@@ -3,17 +3,40 @@
 import pytest
 
 from rtconform.harness import signals
+from rtconform.harness.implementations import Section
 from rtconform.harness.measure.watched_runs import WatchedRuns
 
-BLOCKS = (32, 7, *[1] * 98)
-"""The first block is as large as prepare allows; what grows buffers by need grows them there."""
+LARGEST = 32
 
-ROUNDS = 20
-"""Of these blocks: 2000 calls, in which twice is seen what happens in every thousandth."""
+EVERY_SIZE = (*range(LARGEST, -1, -1), *[1] * (1000 - LARGEST))
+"""The first block is as large as prepare allows: what grows buffers by need grows them there. A thousand blocks aren't
+empty, so that what happens in every thousandth after reset is seen."""
+
+BRIEFLY = (LARGEST, *[1] * 198, LARGEST)
+"""Five times this and the above are 2000 calls."""
+
+LOUD = 8.0
+"""Times full scale."""
 
 _runs = {}
 
 pytestmark = pytest.mark.shares("model_case")
+
+
+def sections(model, other, seed):
+    """What a host may do to a model: each kind of signal from reset on, and between two of them the turn of another."""
+
+    def section(name, whose, blocks, signal, **given):
+        return Section(name, whose, signal(sum(blocks), model.input_size, **given), blocks)
+
+    return [
+        section("noise", model, EVERY_SIZE, signals.noise, seed=seed),
+        section("silence", model, BRIEFLY, signals.burst_then_silence, burst=0),
+        section("noise beyond full scale", model, BRIEFLY, signals.noise, seed=seed, amplitude=LOUD),
+        section("noise with infinity and NaN", model, BRIEFLY, signals.nonfinite, seed=seed),
+        section("noise through a second model of the file", other, BRIEFLY, signals.noise, seed=seed),
+        section("noise after that of the second model", model, BRIEFLY, signals.noise, seed=seed),
+    ]
 
 
 @pytest.fixture
@@ -23,13 +46,13 @@ def offences(loader, model_case, rtc_config):
     The same processes serve all the requirements on one loader and model.
     """
     runs = _runs.setdefault((loader.connection, model_case.name), WatchedRuns("process or reset", "watch"))
-    frames = signals.noise(ROUNDS * sum(BLOCKS), model_case.model.input_size, seed=rtc_config.seed)
 
     def watched_once():
         with loader.open() as session:
             session.plain_memory()
-            with session.load(model_case.path, max_frames=max(BLOCKS)) as model:
-                return session.watch(model, frames, BLOCKS)
+            path = model_case.path
+            with session.load(path, max_frames=LARGEST) as model, session.load(path, max_frames=LARGEST) as other:
+                return session.watch(sections(model, other, rtc_config.seed))
 
     return lambda *kinds: runs.check(kinds, watched_once)
 

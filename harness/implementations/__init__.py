@@ -13,7 +13,7 @@ from .errors import (
     TimedOut,
     WrongSize,
 )
-from .host import Environment, Latency, MeasuringSession, Memory, Offence, Watched
+from .host import Environment, Latency, MeasuringSession, Memory, Offence, Section, Watched
 from .live_run import Action, LivePlan, LiveRun, PipelineMemory, Put, Reload
 from .module_ref import ModuleRef
 from .protocols import Declaration, chained
@@ -62,6 +62,7 @@ __all__ = [
     "Reload",
     "RemotePipeline",
     "RemotePipelineSession",
+    "Section",
     "TimedOut",
     "TrainerImplementation",
     "Watched",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,8 @@ def host_command(library: Path, role: str, name: str = "") -> list[str]:
 class Offence:
     """Something that real-time code must not do: its kind, the function called, how often, and in which call first.
 
-    Of a loader, call 0 is reset, the blocks are calls 1, 2 and so on, and reset again is the last; of a pipeline,
-    submit and poll are counted together from 0 on. `stack` is where the first came from, the innermost first:
+    Of a loader, resets and blocks are counted together through all sections, from 0 on, and `first_in` says which of
+    them the call is; of a pipeline, submit and poll are. `stack` is where the first came from, the innermost first:
     "libthing.so(thing_run+0x1f)", or "libthing.so+0x4a1f", which `addr2line -e libthing.so` takes.
     """
 
@@ -53,6 +53,7 @@ class Offence:
     count: int
     first_call: int
     stack: tuple[str, ...] = ()
+    first_in: str = ""
 
 
 def offences_of(reply: Mapping[str, Any]) -> tuple[Offence, ...]:
@@ -61,10 +62,24 @@ def offences_of(reply: Mapping[str, Any]) -> tuple[Offence, ...]:
 
 
 @dataclass(frozen=True)
-class Watched:
-    """The outputs `[T, out]` of a watched run, and the offences seen between entry and exit of reset and process."""
+class Section:
+    """A part of a watched run: reset, and then frames `[T, in]` in blocks of these sizes, 0 among them, T in all."""
 
-    outputs: np.ndarray
+    name: str
+    model: RemoteModel
+    frames: np.ndarray
+    blocks: Sequence[int]
+
+    def calls(self) -> list[str]:
+        """What each of its calls is."""
+        return [f"reset, before {self.name}", *(f"a block of {size}, {self.name}" for size in self.blocks)]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Each section's outputs `[T, out]`, and the offences seen between entry and exit of reset and process."""
+
+    outputs: tuple[np.ndarray, ...]
     offences: tuple[Offence, ...]
     unseen: Mapping[str, str] = field(default_factory=dict)
     """Why offences of a kind can't be seen on this machine, by kind."""
@@ -151,18 +166,24 @@ class MeasuringSession(RemoteSession):
         """From now on fresh memory is as the system gives it, not filled, so that its first touch is a page fault."""
         self._measure("plain_memory", {}, None)
 
-    def watch(
-        self, model: RemoteModel, frames: np.ndarray, blocks: Sequence[int], *, timeout: float | None = None
-    ) -> Watched:
-        """Run frames `[T, in]` under the detectors of all that loader.h forbids on the audio thread.
+    def watch(self, sections: Sequence[Section], *, timeout: float | None = None) -> Watched:
+        """Run sections one after the other, under the detectors of all that loader.h forbids on the audio thread.
 
-        In blocks of these sizes in turn, over and over until the frames end; the last may be a shorter one.
-        Where only seccomp can trap system calls, all that the process does afterwards is unload and quit.
+        They run on a thread of their own, which calls the library for the first time. Where only seccomp can trap
+        system calls, all that the process does afterwards is unload and quit.
         """
-        values = {"model": model.model_id, "frames": wire.array_to_wire(frames), "blocks": list(blocks)}
-        reply = self._measure("watch", values, timeout)
-        outputs = self._client.array("watch", reply["outputs"])
-        return Watched(outputs, offences_of(reply), reply["unseen"])
+        listed = [
+            {"model": part.model.model_id, "frames": wire.array_to_wire(part.frames), "blocks": list(part.blocks)}
+            for part in sections
+        ]
+        reply = self._measure("watch", {"sections": listed}, timeout)
+        outputs = tuple(self._client.array("watch", array) for array in reply["outputs"])
+        calls = [call for part in sections for call in part.calls()]
+        offences = offences_of(reply)
+        unknown = [offence.first_call for offence in offences if not 0 <= offence.first_call < len(calls)]
+        self._client.demand(not unknown, "watch", f"offences in calls 0 to {len(calls) - 1}", unknown)
+        named = tuple(replace(offence, first_in=calls[offence.first_call]) for offence in offences)
+        return Watched(outputs, named, reply["unseen"])
 
     def process_together(
         self, parts: Sequence[tuple[RemoteModel, np.ndarray]], block: int, passes: int, *, timeout: float | None = None

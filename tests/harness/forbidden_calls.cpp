@@ -20,6 +20,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <cwchar>
 #include <exception>
 #include <fstream>
 #include <future>
@@ -43,7 +44,9 @@ volatile int none = 0;
 
 // Opened while the library is, long before the first block.
 std::ofstream log_file("/dev/null");
+std::wofstream wide_log_file("/dev/null");
 std::FILE* const text_file = std::fopen("/proc/self/maps", "r");
+std::FILE* const wide_file = std::fopen("/dev/null", "w");
 const std::exception_ptr kept = std::make_exception_ptr(1);
 pthread_spinlock_t spin_lock;
 pthread_barrier_t barrier_for_one;
@@ -93,6 +96,7 @@ bool maps(rtc_model*) {
     void* made = mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return made != MAP_FAILED && munmap(made, page) == 0;
 }
+bool advises_about_file(rtc_model*) { return posix_fadvise(fileno(text_file), 0, 0, POSIX_FADV_NORMAL) == 0; }
 bool advises(rtc_model* model) { return madvise(model->fresh, page, MADV_DONTNEED) == 0; }
 bool touches(rtc_model* model) {
     model->touched = (model->touched + page) % acting::fresh_bytes;
@@ -188,6 +192,11 @@ bool reads_line(rtc_model*) {
 bool reads_character(rtc_model*) { return std::getc(text_file) != EOF; }
 bool prints_into_buffer(rtc_model*) { return static_cast<bool>(log_file << "level " << 0.5f); }
 bool prints(rtc_model*) { return static_cast<bool>(std::cout << 0.5f); }
+bool prints_wide(rtc_model*) { return static_cast<bool>(std::wcout << L"level"); }
+bool prints_wide_into_buffer(rtc_model*) { return static_cast<bool>(wide_log_file << L"level"); }
+bool puts_wide_text(rtc_model*) { return std::fputws(L"level", wide_file) >= 0; }
+bool puts_wide_character(rtc_model*) { return std::fputwc(L'l', wide_file) == L'l'; }
+bool formats_wide(rtc_model*) { return std::fwprintf(wide_file, L"%ls %d", L"level", 12) == 8; }
 bool logs(rtc_model*) {
     setlogmask(LOG_MASK(LOG_EMERG));  // so that nothing comes to the log of whoever runs this
     syslog(LOG_DEBUG, "block %d", 1);
@@ -267,18 +276,19 @@ extern "C" const void* rtc_entry(const char*, std::uint32_t index) {
     static const rtc_loader loaders[] = {
         RTC_ACTING(nothing), RTC_ACTING(try_locks), RTC_ACTING(clock_is_read), RTC_ACTING(environment_is_read),
         RTC_ACTING(jumps), RTC_ACTING(news_aligned), RTC_ACTING(reallocates_array), RTC_ACTING(takes_pages),
-        RTC_ACTING(trims), RTC_ACTING(moves_break), RTC_ACTING(maps), RTC_ACTING(advises), RTC_ACTING(touches),
-        RTC_ACTING(has_deep_stack), RTC_ACTING(leaves_it_to_reset), RTC_ACTING(spins), RTC_ACTING(waits),
-        RTC_ACTING(shared_locks), RTC_ACTING(timed_locks), RTC_ACTING(shared_timed_locks),
-        RTC_ACTING(timed_semaphores), RTC_ACTING(barriers), RTC_ACTING(c11_locks), RTC_ACTING(c11_wakes),
-        RTC_ACTING(calls_once), RTC_ACTING(first_use), RTC_ACTING(draws_lots), RTC_ACTING(tells_time),
-        RTC_ACTING(polls), RTC_ACTING(selects), RTC_ACTING(waits_for_events), RTC_ACTING(c11_sleeps),
-        RTC_ACTING(yields), RTC_ACTING(errors), RTC_ACTING(errors_in_folder), RTC_ACTING(reads_at),
-        RTC_ACTING(reads_file), RTC_ACTING(reads_line), RTC_ACTING(reads_character),
-        RTC_ACTING(prints_into_buffer), RTC_ACTING(prints), RTC_ACTING(logs), RTC_ACTING(threads), RTC_ACTING(tasks),
-        RTC_ACTING(c11_threads), RTC_ACTING(opens_library), RTC_ACTING(opens_its_own), RTC_ACTING(looks_up),
-        RTC_ACTING(throws_again), RTC_ACTING(throws_kept), RTC_ACTING(passes_on), RTC_ACTING(runs_out_of_memory),
-        RTC_ACTING(goes_past_the_end),
+        RTC_ACTING(trims), RTC_ACTING(moves_break), RTC_ACTING(maps), RTC_ACTING(advises),
+        RTC_ACTING(advises_about_file), RTC_ACTING(touches), RTC_ACTING(has_deep_stack),
+        RTC_ACTING(leaves_it_to_reset), RTC_ACTING(spins), RTC_ACTING(waits), RTC_ACTING(shared_locks),
+        RTC_ACTING(timed_locks), RTC_ACTING(shared_timed_locks), RTC_ACTING(timed_semaphores), RTC_ACTING(barriers),
+        RTC_ACTING(c11_locks), RTC_ACTING(c11_wakes), RTC_ACTING(calls_once), RTC_ACTING(first_use),
+        RTC_ACTING(draws_lots), RTC_ACTING(tells_time), RTC_ACTING(polls), RTC_ACTING(selects),
+        RTC_ACTING(waits_for_events), RTC_ACTING(c11_sleeps), RTC_ACTING(yields), RTC_ACTING(errors),
+        RTC_ACTING(errors_in_folder), RTC_ACTING(reads_at), RTC_ACTING(reads_file), RTC_ACTING(reads_line),
+        RTC_ACTING(reads_character), RTC_ACTING(prints_into_buffer), RTC_ACTING(prints), RTC_ACTING(prints_wide),
+        RTC_ACTING(prints_wide_into_buffer), RTC_ACTING(puts_wide_text), RTC_ACTING(puts_wide_character),
+        RTC_ACTING(formats_wide), RTC_ACTING(logs), RTC_ACTING(threads), RTC_ACTING(tasks), RTC_ACTING(c11_threads),
+        RTC_ACTING(opens_library), RTC_ACTING(opens_its_own), RTC_ACTING(looks_up), RTC_ACTING(throws_again),
+        RTC_ACTING(throws_kept), RTC_ACTING(passes_on), RTC_ACTING(runs_out_of_memory), RTC_ACTING(goes_past_the_end),
     };
     return index < std::size(loaders) ? &loaders[index] : nullptr;
 }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import contextlib
 import importlib.util
+import itertools
 import json
 import queue
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,14 @@ def unpacked(array: dict[str, Any]) -> np.ndarray:
 def noise(frames: int, channels: int, seed: int = 0) -> np.ndarray:
     """Frames `[frames, channels]`, uniform in ±1."""
     return np.random.default_rng(seed).uniform(-1, 1, (frames, channels)).astype(np.float32)
+
+
+def section(model: int, frames: np.ndarray, sizes: Sequence[int]) -> dict[str, Any]:
+    """A section to watch: frames `[T, in]` in blocks of these sizes in turn; the last may be a shorter one."""
+    blocks, turns = [], itertools.cycle(sizes)
+    while not blocks or sum(blocks) < len(frames):
+        blocks.append(min(next(turns), len(frames) - sum(blocks)))
+    return {"model": model, "frames": packed(frames), "blocks": blocks}
 
 
 def dense(inputs: int, outputs: int, activation: str = "", gain: float = 1.0, seed: int = 1) -> dict[str, Any]:

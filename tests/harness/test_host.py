@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from . import raw_host
-from .raw_host import FAULTY, Ended, Host, needs_host, noise, packed, running
+from .raw_host import FAULTY, Ended, Host, needs_host, noise, packed, running, section
 
 pytestmark = needs_host
 
@@ -92,9 +92,11 @@ class TestBadRequests:
             ('{"seq":1,"op":"reset","model":99}', "There is no model 99; loaded are: 1."),
             ('{"seq":1,"op":"reset","model":-1}', "expected an integer from 0 to"),
             ('{"seq":1,"op":"prepare","model":1,"max_frames":4097}', "from 1 to 4096, found 4097"),
-            ('{"seq":1,"op":"watch","model":1,"blocks":7}', "a list that isn't empty, found 7"),
-            ('{"seq":1,"op":"watch","model":1,"blocks":[]}', "a list that isn't empty, found []"),
-            ('{"seq":1,"op":"watch","model":1,"blocks":[7,0]}', "from 1 to 4096, found 0"),
+            ('{"seq":1,"op":"watch","sections":[]}', "a list that isn't empty, found []"),
+            ('{"seq":1,"op":"watch","sections":[{}]}', '"model" of sections[0] of the request "watch" is missing'),
+            ('{"seq":1,"op":"watch","sections":[{"model":1,"blocks":7}]}', "a list that isn't empty, found 7"),
+            ('{"seq":1,"op":"watch","sections":[{"model":1,"blocks":[]}]}', "a list that isn't empty, found []"),
+            ('{"seq":1,"op":"watch","sections":[{"model":1,"blocks":[0,4097]}]}', "from 0 to 4096, found 4097"),
             ('{"seq":1,"op":"measure_memory","paths":[1]}', "a list of strings"),
             ('{"seq":1,"op":"measure_memory","paths":["x"]}', "unload all models first"),
             # pytest puts the id of a test into the environment, which holds no 400,000 characters.
@@ -112,6 +114,14 @@ class TestBadRequests:
         assert message in error["message"]
         assert (error["phase"], error["class"]) == ("internal", "BadRequest")
         host.do("environment")
+
+    def test_blocks_to_watch_add_up_to_their_frames(self, host: Host, path: Path) -> None:
+        """Neither is a frame left out, nor one read that isn't there."""
+        given = section(host.loaded(path), noise(9, 3), [4])
+        for blocks, total in (([4, 4], 8), ([4, 0, 6], 10)):
+            error = host.ask("watch", sections=[given, {**given, "blocks": blocks}])["error"]
+            assert 'sections[1] of the request "watch": expected sizes that add up to the 9 frames' in error["message"]
+            assert f"found a sum of {total}." in error["message"]
 
     @pytest.mark.parametrize(
         ("frames", "message"),
@@ -214,7 +224,7 @@ class TestBadLibraries:
             reply = host.do("process", model=model, frames=packed(noise(2, 3)))
             assert reply["noise"] == "processing 2 frames\n"
             assert "noise" not in host.do("reset", model=model)
-            many = host.do("watch", model=model, frames=packed(noise(64, 3)), blocks=[1])
+            many = host.do("watch", sections=[section(model, noise(64, 3), [1])])
             assert many["noise"] == ("processing 1 frames\n" * 64)[:200]
 
     @pytest.mark.parametrize(
@@ -295,4 +305,4 @@ def test_a_loader_in_plain_c_plugs_in(tmp_path: Path) -> None:
         assert np.array_equal(host.run(model, frames), frames)
         error = host.ask("load", path=str(raw_host.written(tmp_path / "none", "x")))["error"]
         assert (error["phase"], error["message"]) == ("validate", "expected a width of at least 1")
-        assert host.do("watch", model=model, frames=packed(frames), blocks=[3])["offences"] == []
+        assert host.do("watch", sections=[section(model, frames, [3])])["offences"] == []

@@ -23,6 +23,7 @@ from rtconform.harness.implementations import (
     ModuleRef,
     Raised,
     Refused,
+    Section,
     connect,
     serve,
 )
@@ -207,7 +208,7 @@ class TestLibraries:
             assert isinstance(session, MeasuringSession)
             before = session.environment()
             with session.load(model_file) as model:
-                watched = session.watch(model, FRAMES, [2])
+                watched = session.watch([Section("noise", model, FRAMES, (2, 0, 7))])
                 latency = session.measure_latency({"Only": model}, flow, audio, warmup=5, reset_every=len(audio))
                 blocks = session.measure_blocks(model, FRAMES, block=2)
                 with session.load(model_file) as other:
@@ -215,13 +216,13 @@ class TestLibraries:
                 model.reset()
                 expected = model.process(audio[:, 2:5])
                 model.reset()
-                assert watched.outputs.tobytes() == model.process(FRAMES).tobytes()
+                assert watched.outputs[0].tobytes() == model.process(FRAMES).tobytes()
             memory = session.measure_memory([model_file], cycles=3)
             assert session.environment() == before
         assert watched.offences == ()
         assert [outputs.tobytes() for outputs in together.outputs] == [
-            watched.outputs.tobytes(),
-            watched.outputs[:5].tobytes(),
+            watched.outputs[0].tobytes(),
+            watched.outputs[0][:5].tobytes(),
         ]
         assert together.mismatches == 0
         assert {len(samples) for name, samples in latency.samples().items() if name != "wake_ns"} == {len(audio) - 5}

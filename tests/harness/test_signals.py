@@ -85,3 +85,17 @@ def test_impossible_signals_are_refused(call):
     """A signal that can't be is an error that names the numbers."""
     with pytest.raises(ValueError, match=r"\d"):
         call()
+
+
+def test_frames_that_are_not_finite():
+    """First infinities of both signs, one to a frame and in every channel, then frames of NaN; the others are noise."""
+    signal = signals.nonfinite(32, 3, seed=1)
+    first, second = signal[:16], signal[16:]
+    assert {tuple(place): first[tuple(place)] for place in np.argwhere(~np.isfinite(first))} == {
+        (0, 0): np.inf,
+        (4, 1): -np.inf,
+        (8, 2): np.inf,
+        (12, 0): -np.inf,
+    }
+    assert np.isnan(second[::4]).all()
+    assert np.isfinite(np.delete(second, np.s_[::4], axis=0)).all()

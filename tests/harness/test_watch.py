@@ -10,11 +10,18 @@ import numpy as np
 import pytest
 
 from . import raw_host, sandbox
-from .raw_host import FAULTY, Host, needs_host, noise, packed, running, unpacked
+from .raw_host import FAULTY, Host, needs_host, noise, packed, running, section, unpacked
 
 pytestmark = needs_host
 
-MAY_TOUCH = ("rt-alloc-first-block", "rt-alloc-each-block", "rt-printf", "run-prints")
+MAY_TOUCH = (
+    "rt-alloc-first-block",
+    "rt-alloc-each-block",
+    "rt-alloc-in-reset",
+    "rt-alloc-in-empty-block",
+    "rt-printf",
+    "run-prints",
+)
 """Whether malloc and stdio touch fresh pages for these differs from machine to machine."""
 
 TRAP = "RTCONFORM_SYSCALL_TRAP"
@@ -32,13 +39,13 @@ def trap(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 
 
 def watched(host: Host, path: Path, blocks: Sequence[int] = (7,), frames: int = 20) -> dict:
-    """The reply to watching frames of noise through a fresh model."""
+    """The reply to watching frames of noise through a fresh model, and another reset and an empty block behind them."""
     host.do("plain_memory")
     loaded = host.do("load", path=str(path))
     model, signal = loaded["model"], noise(frames, loaded["input_size"])
     host.do("prepare", model=model, max_frames=20)
-    reply = host.do("watch", model=model, frames=packed(signal), blocks=list(blocks))
-    return {**reply, "model": model, "frames": signal, "outputs": unpacked(reply["outputs"])}
+    reply = host.do("watch", sections=[section(model, signal, blocks), section(model, signal[:0], [0])])
+    return {**reply, "model": model, "frames": signal, "outputs": unpacked(reply["outputs"][0])}
 
 
 def brief(reply: dict) -> list[tuple]:
@@ -73,6 +80,7 @@ class TestKnownBads:
             ("rt-alloc-first-block", [("malloc", "malloc", 1, 1)]),
             ("rt-alloc-each-block", [("malloc", "malloc", 3, 1), ("free", "free", 2, 2)]),
             ("rt-alloc-in-reset", [("malloc", "malloc", 1, 4)]),
+            ("rt-alloc-in-empty-block", [("malloc", "malloc", 1, 5)]),
             ("rt-lock", [("lock", "pthread_mutex_lock", 3, 1)]),
             ("rt-printf", [("io", "fprintf", 3, 1)]),
             ("run-prints", [("io", "printf", 3, 1)]),
@@ -84,7 +92,9 @@ class TestKnownBads:
     def test_an_offence_has_kind_function_count_and_first_call(
         self, path: Path, trap: str, loader: str, expected: list
     ) -> None:
-        """Three blocks of up to 7 frames are calls 1 to 3, and 0 and 4 reset. The outputs are as without a watch."""
+        """Calls 1 to 3 are three blocks of up to 7 frames, 0 and 4 reset, and 5 is an empty block. The outputs are as
+        without a watch.
+        """
         with running(FAULTY, loader) as host:
             reply = watched(host, path)
         with running(FAULTY, loader) as host:
@@ -94,11 +104,37 @@ class TestKnownBads:
             found = [offence for offence in found if offence[0] != "page_fault"]
         assert (found, reply["unseen"], reply["system_call_trap"]) == (expected, {}, trap)
 
-    def test_the_sizes_of_the_blocks_take_turns(self, path: Path) -> None:
-        """Over and over, each block a call of its own; the frames may end in the middle of one."""
+    def test_each_block_is_a_call(self, path: Path) -> None:
+        """Of the sizes given, in their order."""
         with running(FAULTY, "run-prints") as host:
             reply = watched(host, path, [5, 1, 2])
         assert reply["noise"] == "".join(f"processing {size} frames\n" for size in (5, 1, 2, 5, 1, 2, 4))
+
+    def test_models_take_turns(self, path: Path) -> None:
+        """Calls are numbered through the sections, whichever model has its turn; each has its own state and outputs."""
+        with running(FAULTY, "rt-alloc-on-switch") as host:
+            one, other = host.loaded(path), host.loaded(path)
+            turns = [section(model, noise(6, 3), [3]) for model in (one, one, other, one)]
+            reply = host.do("watch", sections=turns)
+            (first, *others) = (unpacked(outputs) for outputs in reply["outputs"])
+            host.do("reset", model=other)
+            assert np.array_equal(first, host.run(other, noise(6, 3)))
+        assert all(np.array_equal(first, outputs) for outputs in others)
+        assert ("malloc", "malloc", 2, 7) in brief(reply)
+
+    def test_a_thread_of_its_own_calls(self, path: Path) -> None:
+        """What prepare made for the thread that it ran on isn't there."""
+        with running(FAULTY, "rt-alloc-on-audio-thread") as host:
+            assert ("malloc", "malloc", 1) in [found[:2] + found[3:] for found in brief(watched(host, path))]
+
+    def test_a_breach_is_reported_across_the_threads(self, path: Path, tmp_path: Path) -> None:
+        """As if the main thread had met it, and the process can be watched again."""
+        with running(raw_host.compiled("breaching_loaders.cpp", tmp_path), "process-throws") as host:
+            asked = [section(host.loaded(path), noise(2, 1), [2])]
+            for _ in range(2):
+                error = host.ask("watch", sections=asked)["error"]
+                assert error["class"] == "ContractBreach"
+                assert "An exception left process()" in error["message"]
 
     @pytest.mark.parametrize(
         ("calls", "expected"),
@@ -117,7 +153,7 @@ class TestKnownBads:
     def test_the_stack_leads_from_the_call_into_the_library(self, path: Path) -> None:
         """Innermost first, and none of the host's own frames."""
         with running(FAULTY, "rt-alloc-first-block") as host:
-            (offence,) = watched(host, path)["offences"]
+            (offence,) = (o for o in watched(host, path)["offences"] if o["kind"] == "malloc")
         assert offence["stack"][0].startswith("libstdc++.so.6(_Znwm+0x")
         assert all(frame.startswith("librtc_faulty.so+0x") for frame in offence["stack"][1:])
         assert len(offence["stack"]) > 1
@@ -149,6 +185,7 @@ class TestForbiddenThings:
             ("moves_break", ("mmap", "sbrk")),
             ("maps", ("mmap", "munmap")),
             ("advises", ("syscall", "system call madvise")),
+            ("advises_about_file", ("syscall", "system call fadvise64")),
             ("touches", ("page_fault", "page fault")),
             ("has_deep_stack", ("page_fault", "page fault")),
             ("spins", ("lock", "pthread_spin_lock")),
@@ -177,6 +214,11 @@ class TestForbiddenThings:
             ("reads_character", ("io", "getc")),
             ("prints_into_buffer", ("io", "std::filebuf::xsputn")),
             ("prints", ("io", "fwrite")),
+            ("prints_wide", ("io", "putwc")),
+            ("prints_wide_into_buffer", ("io", "std::wfilebuf::xsputn")),
+            ("puts_wide_text", ("io", "fputws")),
+            ("puts_wide_character", ("io", "fputwc")),
+            ("formats_wide", ("io", "fwprintf")),
             ("logs", ("io", "syslog")),
             ("threads", ("thread", "pthread_create")),
             ("tasks", ("thread", "pthread_create")),

@@ -255,9 +255,9 @@ def watch(watched_library, tmp_path):
         model_file = raw_host.written(tmp_path / "unread.json", "{}")
         with raw_host.running(watched_library, loader) as host:
             model = host.loaded(model_file, max_frames=1024)
-            blocks = [1, 7, 64, 333, 512, 1024]
-            reply = host.do("watch", model=model, frames=raw_host.packed(noise(1, 48_000, 2)), blocks=blocks)
-        return reply["offences"], raw_host.unpacked(reply["outputs"])[-1]
+            sizes = [1, 7, 64, 333, 512, 1024]
+            reply = host.do("watch", sections=[raw_host.section(model, noise(1, 48_000, 2), sizes)])
+        return reply["offences"], raw_host.unpacked(reply["outputs"][0])[-1]
 
     return offences
 

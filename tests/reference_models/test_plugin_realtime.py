@@ -33,8 +33,8 @@ def watch(library, tmp_path, monkeypatch):
         with raw_host.running(Path(library), loader) as host:
             model = host.loaded(unread, max_frames=32)
             audio = np.resize(expected.recording(), (frames, 128))
-            reply = host.do("watch", model=model, frames=raw_host.packed(audio), blocks=[1, 7, 32])
-        return reply["offences"], int(raw_host.unpacked(reply["outputs"])[-1, -1]) - 5
+            reply = host.do("watch", sections=[raw_host.section(model, audio, [1, 7, 32])])
+        return reply["offences"], int(raw_host.unpacked(reply["outputs"][0])[-1, -1]) - 5
 
     return offences
 

@@ -53,6 +53,14 @@
     X(alloc_in_reset,       "rt-alloc-in-reset")         \
     X(alloc_now_and_then,   "rt-alloc-now-and-then")     \
     X(alloc_when_wide,      "rt-alloc-wide")             \
+    X(sizes_thread_scratch, "rt-alloc-on-audio-thread")  \
+    X(alloc_on_nan,         "rt-alloc-on-nan")           \
+    X(alloc_in_silence,     "rt-alloc-in-silence")       \
+    X(alloc_after_reset,    "rt-alloc-after-reset")      \
+    X(alloc_in_empty_block, "rt-alloc-in-empty-block")   \
+    X(alloc_at_sixteen,     "rt-alloc-at-sixteen")       \
+    X(alloc_on_switch,      "rt-alloc-on-switch")        \
+    X(prints_when_loud,     "rt-prints-when-loud")       \
     X(allocs_for_thread,    "rt-tls-first-touch")        \
     X(throws,               "rt-throw")                  \
     X(locks,                "rt-lock")                   \

@@ -48,7 +48,7 @@ void rtc_model::reset() {
 }
 
 void rtc_model::process(const float* in, float* out, std::uint32_t frames) {
-    if (frames == 0) return;
+    if (frames == 0) return effects.in_empty_block();
     in = effects.before_block(in, frames, input_size);
     if (fault == Fault::state_per_block) reset();
     const std::size_t computed = fault == Fault::power_of_two_blocks ? largest_power_of_two(frames) : frames;

@@ -9,6 +9,7 @@
 #include <cfenv>
 #include <chrono>
 #include <clocale>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +18,7 @@
 #include <mutex>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 #if defined(__SSE__)
 #include <xmmintrin.h>
@@ -66,6 +68,19 @@ bool use(const void* user) {
     return was_there;
 }
 
+// Prepared by prepare, for the thread that prepares.
+std::vector<float>& scratch_of_this_thread() {
+    thread_local std::vector<float> scratch;
+    return scratch;
+}
+
+// Whether another model than the last one is used.
+bool is_switch(const void* user) {
+    static const void* latest = nullptr;
+    const void* const before = std::exchange(latest, user);
+    return before != nullptr && before != user;
+}
+
 void flush_denormals() {
 #if defined(__SSE__)
     _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON);
@@ -113,6 +128,7 @@ void SideEffects::after_load(Json file) {
 
 void SideEffects::prepare(std::size_t max_frames, std::size_t input_size) {
     if (fault_ == Fault::unpacks_on_switch) use(this);
+    if (fault_ == Fault::sizes_thread_scratch) scratch_of_this_thread().resize(max_frames * input_size);
     if (fault_ == Fault::touches_fresh_memory) {
         // A delay line as large as a loop: the system gives its pages one by one, each when it is touched.
         void* fresh = mmap(nullptr, fresh_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -188,15 +204,35 @@ const float* SideEffects::before_block(const float* in, std::size_t frames, std:
             } catch (const std::runtime_error&) {
             }
             break;
-        case Fault::alloc_now_and_then:
-            if (++calls_ % calls_per_allocation != 0) break;
-            [[fallthrough]];
-        case Fault::alloc_each_block:
-            made_in_each_block_ = std::vector<float>(in, in + floats);
-            return made_in_each_block_.data();
+        case Fault::sizes_thread_scratch:
+            if (scratch_of_this_thread().size() < floats) scratch_of_this_thread().resize(floats);
+            break;
+        case Fault::prints_when_loud:
+            if (std::any_of(in, in + floats, [](float value) { return std::abs(value) > 1.0f; }))
+                std::fprintf(stderr, "the input is too loud\n");
+            break;
         default: break;
     }
-    return in;
+    if (!allocates_for(in, frames, floats)) return in;
+    made_in_each_block_ = std::vector<float>(in, in + floats);
+    return made_in_each_block_.data();
+}
+
+bool SideEffects::allocates_for(const float* in, std::size_t frames, std::size_t floats) {
+    switch (fault_) {
+        case Fault::alloc_each_block: return true;
+        case Fault::alloc_now_and_then: return ++calls_ % calls_per_allocation == 0;
+        case Fault::alloc_on_nan: return std::any_of(in, in + floats, [](float value) { return std::isnan(value); });
+        case Fault::alloc_in_silence: return std::all_of(in, in + floats, [](float value) { return value == 0.0f; });
+        case Fault::alloc_after_reset: return std::exchange(was_reset_, false) && frames_ != frames;
+        case Fault::alloc_at_sixteen: return frames == 16;
+        case Fault::alloc_on_switch: return is_switch(this);
+        default: return false;
+    }
+}
+
+void SideEffects::in_empty_block() {
+    if (fault_ == Fault::alloc_in_empty_block) made_in_each_block_ = std::vector<float>(1);
 }
 
 void SideEffects::after_block(float* out, std::size_t frames, std::size_t floats) {

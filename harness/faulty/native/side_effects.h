@@ -30,8 +30,11 @@ public:
     const float* before_block(const float* in, std::size_t frames, std::size_t input_size);
     void after_block(float* out, std::size_t frames, std::size_t floats);
     void in_reset();
+    void in_empty_block();
 
 private:
+    bool allocates_for(const float* in, std::size_t frames, std::size_t floats);
+
     const Fault fault_;
     std::vector<char> kept_;
     void* mapping_ = nullptr;

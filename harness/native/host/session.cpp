@@ -21,7 +21,7 @@ std::vector<Conversation::Operation> Session::operations() {
         {"reset", by(&Session::reset), {"model"}},
         {"process", by(&Session::process), {"model", "frames"}},
         {"unload", by(&Session::unload), {"model"}},
-        {"watch", by(&Session::watch), {"model", "frames", "blocks"}},
+        {"watch", by(&Session::watch), {"sections"}},
         {"process_together", by(&Session::process_together), {"parts", "block", "passes"}},
         {"measure_latency",
          by(&Session::measure_latency),

@@ -8,6 +8,7 @@
 
 #include <cstdarg>
 #include <cstdio>
+#include <cwchar>
 #include <ios>
 
 #include "interpose.h"
@@ -67,23 +68,45 @@ RTC_PASS_ON(io, int, vfprintf, (FILE * stream, const char* format, va_list value
 RTC_PASS_ON(io, int, __vfprintf_chk, (FILE * stream, int flag, const char* format, va_list values),
             (stream, flag, format, values))
 
+// What is wide goes through a stream's lock as its narrow brother does; std::wcout comes here one character at a time.
+RTC_PASS_ON(io, wint_t, fgetwc, (FILE * stream), (stream))
+RTC_PASS_ON(io, wint_t, getwc, (FILE * stream), (stream))
+RTC_PASS_ON(io, wint_t, getwchar, (), ())
+RTC_PASS_ON(io, wint_t, ungetwc, (wint_t character, FILE* stream), (character, stream))
+RTC_PASS_ON(io, wchar_t*, fgetws, (wchar_t * text, int room, FILE* stream), (text, room, stream))
+RTC_PASS_ON(io, wchar_t*, __fgetws_chk, (wchar_t * text, size_t checked, int room, FILE* stream),
+            (text, checked, room, stream))
+RTC_PASS_ON(io, wint_t, fputwc, (wchar_t character, FILE* stream), (character, stream))
+RTC_PASS_ON(io, wint_t, putwc, (wchar_t character, FILE* stream), (character, stream))
+RTC_PASS_ON(io, wint_t, putwchar, (wchar_t character), (character))
+RTC_PASS_ON(io, int, fputws, (const wchar_t* text, FILE* stream), (text, stream))
+RTC_PASS_ON(io, int, vwprintf, (const wchar_t* format, va_list values), (format, values))
+RTC_PASS_ON(io, int, __vwprintf_chk, (int flag, const wchar_t* format, va_list values), (flag, format, values))
+RTC_PASS_ON(io, int, vfwprintf, (FILE * stream, const wchar_t* format, va_list values), (stream, format, values))
+RTC_PASS_ON(io, int, __vfwprintf_chk, (FILE * stream, int flag, const wchar_t* format, va_list values),
+            (stream, flag, format, values))
+
 // A variable list behind a format is passed on to the function that takes it as one.
-#define RTC_FORMATTED(result, name, parameters, onward, first_type, first)         \
-    RTC_INTERPOSE result name parameters {                                         \
-        static Next<result(first_type, const char*, va_list)> next(#onward);       \
-        const Note note(Kind::io, #name);                                          \
-        struct List {                                                              \
-            va_list values;                                                        \
-            ~List() { va_end(values); }                                            \
-        } list;                                                                    \
-        va_start(list.values, format);                                             \
-        return next.get()(first, format, list.values);                             \
+#define RTC_FORMATTED(result, name, parameters, onward, first_type, first)        \
+    RTC_INTERPOSE result name parameters {                                        \
+        static Next<result(first_type, decltype(format), va_list)> next(#onward); \
+        const Note note(Kind::io, #name);                                         \
+        struct List {                                                             \
+            va_list values;                                                       \
+            ~List() { va_end(values); }                                           \
+        } list;                                                                   \
+        va_start(list.values, format);                                            \
+        return next.get()(first, format, list.values);                            \
     }
 
 RTC_FORMATTED(int, printf, (const char* format, ...), vfprintf, FILE*, stdout)
 RTC_FORMATTED(int, fprintf, (FILE * stream, const char* format, ...), vfprintf, FILE*, stream)
 RTC_FORMATTED(int, __printf_chk, (int, const char* format, ...), vfprintf, FILE*, stdout)
 RTC_FORMATTED(int, __fprintf_chk, (FILE * stream, int, const char* format, ...), vfprintf, FILE*, stream)
+RTC_FORMATTED(int, wprintf, (const wchar_t* format, ...), vfwprintf, FILE*, stdout)
+RTC_FORMATTED(int, fwprintf, (FILE * stream, const wchar_t* format, ...), vfwprintf, FILE*, stream)
+RTC_FORMATTED(int, __wprintf_chk, (int, const wchar_t* format, ...), vfwprintf, FILE*, stdout)
+RTC_FORMATTED(int, __fwprintf_chk, (FILE * stream, int, const wchar_t* format, ...), vfwprintf, FILE*, stream)
 RTC_FORMATTED(void, syslog, (int priority, const char* format, ...), vsyslog, int, priority)
 RTC_FORMATTED(void, __syslog_chk, (int priority, int, const char* format, ...), vsyslog, int, priority)
 
@@ -106,12 +129,17 @@ RTC_OPEN(openat, int(int, const char*, int, ...), (int folder, const char* path,
 RTC_OPEN(openat64, int(int, const char*, int, ...), (int folder, const char* path, int flags, ...), folder, path,
          flags)
 
-// What std::ofstream << puts into its buffer: virtual functions are looked up by name too.
-extern "C" __attribute__((visibility("default"))) std::streamsize rtc_filebuf_xsputn(void*, const char*, std::streamsize)
-    __asm__("_ZNSt13basic_filebufIcSt11char_traitsIcEE6xsputnEPKcl");
-std::streamsize rtc_filebuf_xsputn(void* buffer, const char* text, std::streamsize bytes) {
-    static Next<std::streamsize(void*, const char*, std::streamsize)> next(
-        "_ZNSt13basic_filebufIcSt11char_traitsIcEE6xsputnEPKcl");
-    const Note note(Kind::io, "std::filebuf::xsputn");
-    return next.get()(buffer, text, bytes);
-}
+// What std::ofstream << and its wide brother put into their buffer: virtual functions are looked up by name too.
+#define RTC_FILEBUF_XSPUTN(name, character, symbol, shown)                                                           \
+    extern "C" __attribute__((visibility("default"))) std::streamsize name(void*, const character*, std::streamsize) \
+        __asm__(symbol);                                                                                             \
+    std::streamsize name(void* buffer, const character* text, std::streamsize count) {                               \
+        static Next<std::streamsize(void*, const character*, std::streamsize)> next(symbol);                         \
+        const Note note(Kind::io, shown);                                                                            \
+        return next.get()(buffer, text, count);                                                                      \
+    }
+
+RTC_FILEBUF_XSPUTN(rtc_filebuf_xsputn, char, "_ZNSt13basic_filebufIcSt11char_traitsIcEE6xsputnEPKcl",
+                   "std::filebuf::xsputn")
+RTC_FILEBUF_XSPUTN(rtc_wfilebuf_xsputn, wchar_t, "_ZNSt13basic_filebufIwSt11char_traitsIwEE6xsputnEPKwl",
+                   "std::wfilebuf::xsputn")
