@@ -17,8 +17,10 @@
  *
  * Threads. Each function's comment ends with its thread. [main-thread] functions are called by one thread at a time
  * and may allocate, lock and read files. [audio-thread] functions MUST NOT allocate or free memory, take a lock, do
- * I/O, make any other system call, sleep or throw. Calls on one model never overlap. Calls on *different* models may
- * run on different threads at the same time, so models MUST NOT share anything that process or reset writes.
+ * I/O, make any other system call, sleep or throw, whatever the frames hold. They may come from another thread than
+ * load and prepare, for which what is kept per thread isn't there yet. Calls on one model never overlap. Calls on
+ * *different* models may run on different threads at the same time, so models MUST NOT share anything that process or
+ * reset writes.
  *
  * Process. No call may change the locale, the working directory, signal handlers or the floating-point mode (rounding,
  * flush-to-zero, denormals-are-zero), end the process, or write to standard output. A mode that is set inside a call
