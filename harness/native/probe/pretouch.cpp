@@ -1,6 +1,8 @@
 #include "pretouch.h"
 
 #include <link.h>
+#include <pthread.h>
+#include <sys/mman.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +25,16 @@ int read_object(dl_phdr_info* info, std::size_t, void*) {
     return 0;
 }
 
+// Else the kernel may map 2 MiB of a thread's stack when one byte of them is touched, and deeper ones with it.
+void keep_stack_in_small_pages() noexcept {
+    pthread_attr_t attributes;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) return;
+    void* lowest = nullptr;
+    std::size_t bytes = 0;
+    if (pthread_attr_getstack(&attributes, &lowest, &bytes) == 0) madvise(lowest, bytes, MADV_NOHUGEPAGE);
+    pthread_attr_destroy(&attributes);
+}
+
 __attribute__((noinline)) void touch_stack() noexcept {
     char deep[stack_bytes];
     for (std::size_t offset = 0; offset < stack_bytes; offset += page) deep[offset] = 0;
@@ -32,6 +44,7 @@ __attribute__((noinline)) void touch_stack() noexcept {
 }  // namespace
 
 void touch_what_hosts_touch() noexcept {
+    keep_stack_in_small_pages();
     touch_stack();
     dl_iterate_phdr(read_object, nullptr);
     timespec now{};
