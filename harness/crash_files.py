@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = "crashes"
-FILES_READ = {"load": "path", "measure_memory": "paths", "export": "state_dict"}
+FILES_READ = {"load": ("path",), "measure_memory": ("paths", "others"), "export": ("state_dict",)}
 """The fields of requests that name files which the implementation reads, by operation."""
 
 
@@ -43,20 +43,19 @@ def keep(out: Path, item: str, evidence: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_copies(request: dict[str, Any], folder: Path) -> dict[str, Any]:
-    field = FILES_READ.get(request["op"])
-    named = request.get(field)
-    if isinstance(named, list):
-        request[field] = [_copied(path, folder) for path in named]
-    elif named is not None:
-        request[field] = _copied(named, folder)
+    for field in FILES_READ.get(request["op"], ()):
+        if field in request:
+            request[field] = _copied(request[field], folder)
     return request
 
 
-def _copied(path: str, folder: Path) -> str:
-    """The path of a copy, for a temporary file; else the path itself."""
-    file = Path(path)
+def _copied(named: Any, folder: Path) -> Any:
+    """The path of a copy, for a temporary file; else the path itself. Of a list, the same for each in it."""
+    if isinstance(named, list):
+        return [_copied(each, folder) for each in named]
+    file = Path(named)
     if Path(tempfile.gettempdir()).resolve() not in file.resolve().parents or not file.is_file():
-        return path
+        return named
     target = folder / file.name
     if target.exists() and target.read_bytes() != file.read_bytes():
         target = folder / f"{len(list(folder.iterdir()))}-{file.name}"

@@ -222,6 +222,17 @@ def model_set(request: pytest.FixtureRequest) -> list[selection.ModelCase]:
 
 
 @pytest.fixture
+def declared_set(request: pytest.FixtureRequest) -> list[selection.ModelCase]:
+    """Those of all the models whose layer types the loader under test declares; skipped when there are none."""
+    declared = set(request.getfixturevalue("loader").declaration.layer_types)
+    cases = request.config.stash[STATE].model_cases(request.node.get_closest_marker("models").args[0])
+    cases = [case for case in cases if declared.issuperset(case.model.layer_types)]
+    if not cases:
+        pytest.skip("the loader declares the layer types of no model")
+    return cases
+
+
+@pytest.fixture
 def rtc_config(request: pytest.FixtureRequest) -> settings.Config:
     """The settings of the run: deadline, memory limit, seed, profile."""
     return request.config.stash[STATE].config

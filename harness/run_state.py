@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import getpass
 import tempfile
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,6 +25,9 @@ MOST_TIMEOUTS = 2
 
 CHAINED = "+"
 """What stands between the names of a chain's implementations."""
+
+MODEL_FIXTURES = frozenset({"model_case", "model_set", "declared_set"})
+"""What gives a test the user's models, if there are any."""
 
 DEFAULT_OUT = "rtconform-report"
 SPEC_VERSION = "1.0"
@@ -89,7 +92,7 @@ class RunState:
         self.known = known_failures.load(config.known_failures_path)
         self._stored: dict[str, list[selection.ModelCase]] = {}
         self._connected: dict[str, Implementation | Exception] = {}
-        self._timeouts: Counter[str] = Counter()
+        self._waited: dict[str, list[float]] = defaultdict(list)
         self._failed: set[tuple[str, str]] = set()
         self._writer: records.Writer | None = None
         self._results: list[Mapping[str, Any]] = []
@@ -137,7 +140,7 @@ class RunState:
         """Whether implementations stand behind the item, and a user's models can be put through it."""
         if any(role in item.fixturenames and not names for role, names in self.named.items()):
             return False
-        return self.user_cases is None or "model_case" in item.fixturenames or "model_set" in item.fixturenames
+        return self.user_cases is None or not MODEL_FIXTURES.isdisjoint(item.fixturenames)
 
     def asks_for_timed_classes(self, marks: str) -> bool:
         """Whether timed items may be selected, given pytest's -m."""
@@ -181,8 +184,9 @@ class RunState:
         found = self.connected(role, request.param)
         if isinstance(found, Exception):
             raise found
-        if self._timeouts[request.param] >= MOST_TIMEOUTS:
-            raise GivenUp(who=request.param, op="", seconds=self.config.timeout_s, times=MOST_TIMEOUTS)
+        waited = tuple(self._waited[request.param][:MOST_TIMEOUTS])
+        if len(waited) == MOST_TIMEOUTS:
+            raise GivenUp(who=request.param, op="", seconds=max(waited), waited=waited)
         identifier = request.node.get_closest_marker("requirement").args[0]
         if self.fail_once and (identifier, case_of(request.node)["implementation"]) in self._failed:
             pytest.skip(f"failed before: {identifier}")
@@ -217,7 +221,8 @@ class RunState:
             else:
                 verdict, found, evidence = judging.verdict_of(call.excinfo.value)
                 evidence = crash_files.keep(self.out, item.name, evidence)
-        self._timeouts[where["implementation"]] += verdict is Verdict.TIMEOUT
+        if verdict is Verdict.TIMEOUT:
+            self._waited[where["implementation"]].append(evidence["seconds"])
         if verdict.is_failure:
             self._failed.add((requirement.id, where["implementation"]))
         identity = self._identity(roles_of(item).values())

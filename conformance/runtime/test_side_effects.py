@@ -1,32 +1,55 @@
 """What a loader may not do to the process that it lives in."""
 
+import contextlib
+
+import numpy as np
 import pytest
 
 from rtconform.harness import signals
-from rtconform.harness.implementations.errors import ProtocolViolation
+from rtconform.harness.implementations.errors import ProtocolViolation, Refused
 from rtconform.harness.judging import RequirementFailed, check, check_same_bits
+from rtconform.harness.rtneural_json.spoilt import spoilt
 
 FRAMES = 128
 
 
+def calls(session, case, folder, seed):
+    """A whole life, with what is rare in it: a block without frames, NaN, and files that are refused.
+
+    Gives, after each call, its name in a message.
+    """
+    frames = signals.noise(FRAMES, case.model.input_size, seed=seed)
+    with session.load(case.path) as model:
+        yield "load"
+        model.process(frames, block=[16, 0])
+        yield "process"
+        model.process(np.full_like(frames[:16], np.nan))
+        yield "process of NaN"
+        model.reset()
+        yield "reset"
+        for path in spoilt(case.path, folder):
+            with contextlib.suppress(Refused):
+                session.load(path).close()
+            yield "the load of a wrong file"
+    yield "unload"
+
+
 @pytest.mark.requirement("RUN-SILENT")
 @pytest.mark.models("small")
-def test_nothing_is_printed(loader, model_case, rtc_config):
-    """Loading, processing and resetting leave standard output empty."""
-    frames = signals.noise(FRAMES, model_case.model.input_size, seed=rtc_config.seed)
+def test_nothing_is_printed(loader, model_case, tmp_path, rtc_config):
+    """From the start of the process to its end standard output stays empty."""
     if loader.connection.startswith("py:"):
         pytest.skip("in process there is no standard output of its own; docs/PLUG_IN.md puts a wall around it")
-    with loader.open() as session:
-        try:
-            with session.load(model_case.path) as model:
-                model.process(frames, block=16)
-                model.reset()
-        except ProtocolViolation as violation:
-            if not violation.line or violation.line.startswith("{"):
-                raise
-            what = "something else than the protocol came over standard output"
-            raise RequirementFailed(what, line=violation.line) from violation
-        check(not session.noise, "the loader wrote to standard output", noise=session.noise[:3])
+    try:
+        with loader.open() as session:
+            for _ in calls(session, model_case, tmp_path, rtc_config.seed):
+                pass
+    except ProtocolViolation as violation:
+        if not violation.line or violation.line.startswith("{"):
+            raise
+        what = "something else than the protocol came over standard output"
+        raise RequirementFailed(what, line=violation.line) from violation
+    check(not session.noise, "the loader wrote to standard output", noise=session.noise[:3])
 
 
 @pytest.mark.requirement("RUN-BUFFERS")
@@ -43,15 +66,10 @@ def test_buffers_are_not_overrun(loader, model_case, frames, rtc_config):
 
 @pytest.mark.requirement("RUN-PROCESS-STATE")
 @pytest.mark.models("small")
-def test_process_state_is_left_alone(loader, model_case, rtc_config):
-    """Floating-point mode, locale, working directory and handled signals, before and after."""
-    frames = signals.noise(FRAMES, model_case.model.input_size, seed=rtc_config.seed)
+def test_process_state_is_left_alone(loader, model_case, tmp_path, rtc_config):
+    """Floating-point mode, locales, working directory, signals, environment, streams and handlers, after each call."""
     with loader.open() as session:
         before = session.environment()
-        with session.load(model_case.path) as model:
-            loaded = session.environment()
-            model.process(frames, block=16)
-            model.reset()
-        after = session.environment()
-    check(loaded == before, "load changed the state of the process", expected=before, got=loaded)
-    check(after == before, "process or reset changed the state of the process", expected=before, got=after)
+        for call in calls(session, model_case, tmp_path, rtc_config.seed):
+            changes = before.changes(session.environment())
+            check(not changes, f"{call} changed the state of the process", **changes)

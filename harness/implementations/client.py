@@ -141,6 +141,7 @@ class Client:
     def close(self) -> None:
         """Say quit, expect exit code 0, and make sure that the process is gone. A second call does nothing.
 
+        What comes over standard output after the reply is noise.
         Raises as `request` does if the goodbye goes wrong: a crash at the end is a crash.
         """
         if self._ended:
@@ -148,6 +149,8 @@ class Client:
         self.request("quit")
         self._child.finish()
         code = self._child.wait(self.timeout)
+        if text := self._child.last_words():
+            self.noise.append(("quit", text[:EXCERPT]))
         self.abandon()
         if code is None:
             raise self._timed_out("quit", self.timeout)

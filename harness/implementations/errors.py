@@ -133,12 +133,13 @@ class TimedOut(ProcessError):
 
 @dataclass(eq=False, kw_only=True)
 class GivenUp(TimedOut):
-    """Not tried any more, because it has not answered `times` before."""
+    """Not tried any more, because it has not answered before, each time within the seconds of `waited`."""
 
-    times: int
+    waited: tuple[float, ...]
 
     def __str__(self) -> str:
-        return f"{self.who} was not tried: it gave no reply within {self.seconds:g} s {self.times} times before"
+        waited = " and ".join(f"{seconds:g} s" for seconds in self.waited)
+        return f"{self.who} was not tried: it gave no reply {len(self.waited)} times before, within {waited}"
 
 
 @dataclass(eq=False, kw_only=True)

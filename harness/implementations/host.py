@@ -134,26 +134,50 @@ class Blocks:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that a set of models takes in a library, and the slope in bytes of loading and unloading it again."""
+    """Bytes that a set of models takes in a library, and what all the cycles of loading and unloading it leave.
+
+    Of bytes that is their slope; of file descriptors and threads how many more there are after the cycles than before.
+    """
 
     live_bytes: int
     peak_bytes: int
     static_bytes: int
     after_processing_bytes: int
     leak_bytes_per_cycle: float
+    descriptors_left: int
+    threads_left: int
     rss_bytes: int
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What no call may change: floating-point modes (hex), locale, working directory, and by number what handles a
-    signal.
-    """
+    """What no call may change in the process; reply-environment of protocol-1.schema.json says what each field is."""
 
     fpenv: str
     locale: str
+    thread_locale: str
+    cpp_locale: str
     cwd: str
     signals: Mapping[str, str]
+    blocked_signals: Sequence[int]
+    variables: Mapping[str, str]
+    umask: str
+    streams: Sequence[str]
+    terminate_handler: str
+    new_handler: str
+
+    def changes(self, later: Environment) -> dict[str, dict[str, Any]]:
+        """{"before", "after"}: the fields that differ, and of those that are mappings the keys that do."""
+        before, after = {}, {}
+        for name in self.__dataclass_fields__:
+            old, new = getattr(self, name), getattr(later, name)
+            if old == new:
+                continue
+            if isinstance(old, Mapping):
+                keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+                old, new = ({key: each[key] for key in keys if key in each} for each in (old, new))
+            before[name], after[name] = old, new
+        return {"before": before, "after": after} if before else {}
 
 
 class MeasuringSession(RemoteSession):
@@ -252,22 +276,29 @@ class MeasuringSession(RemoteSession):
         return Blocks(wall, cpu, outputs)
 
     def measure_memory(
-        self, paths: Sequence[str | Path], *, cycles: int | None = None, timeout: float | None = None
+        self,
+        paths: Sequence[str | Path],
+        *,
+        cycles: int | None = None,
+        others: Sequence[Sequence[str | Path]] = (),
+        timeout: float | None = None,
     ) -> Memory:
         """Count what loading these files takes, how much of it processing adds, and how much unloading leaves.
 
-        `cycles` is how often they are loaded and unloaded to see a leak (20 if the caller doesn't say). No other model
-        may be loaded.
+        `cycles` is how often they are loaded and unloaded to see a leak (20 if the caller doesn't say), after once
+        before the counting. In each cycle the next one of `others` is loaded besides, and what is refused of it passed
+        over. No other model may be loaded.
         """
         values: dict[str, Any] = {"paths": [str(Path(path).absolute()) for path in paths]}
         values |= {} if cycles is None else {"cycles": cycles}
+        values |= {"others": [[str(Path(path).absolute()) for path in each] for each in others]} if others else {}
         reply = self._measure("measure_memory", values, timeout)
         return Memory(**{name: reply[name] for name in Memory.__dataclass_fields__})
 
     def environment(self) -> Environment:
         """The process state of this moment, to be compared with that after other calls."""
         reply = self._client.request("environment")
-        return Environment(reply["fpenv"], reply["locale"], reply["cwd"], reply["signals"])
+        return Environment(**{name: reply[name] for name in Environment.__dataclass_fields__})
 
 
 class CommandLoader(RemoteLoader):

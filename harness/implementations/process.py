@@ -25,6 +25,7 @@ STDERR_KEPT = 1 << 14
 """Bytes kept of the end of a child's standard error."""
 
 PARTIAL_KEPT = 1 << 10
+LAST_LINES_KEPT = 16
 CHUNK = 1 << 16
 CHUNKS_AFTER_DEATH = 64
 GRACE_SECONDS = 2.0
@@ -106,7 +107,7 @@ class Child:
     def wait(self, seconds: float = GRACE_SECONDS) -> int | None:
         """The exit status once the process has ended by itself (negative for a signal), None if it has not in time.
 
-        What it says meanwhile is read, so that it can end, and lost.
+        What it says meanwhile is read, so that it can end, and only the first lines of it are kept.
         """
         deadline = time.monotonic() + seconds
         pause = 0.0005
@@ -114,9 +115,15 @@ class Child:
             if time.monotonic() >= deadline:
                 return None
             self._serve(pause)
-            self._lines.clear()
+            while len(self._lines) > LAST_LINES_KEPT:
+                self._lines.pop()
             pause = min(2 * pause, 0.02)
         return self._process.returncode
+
+    def last_words(self) -> str:
+        """The output that nobody has received, of a child that has ended: its first lines."""
+        self._serve(0)
+        return b"\n".join([*self._lines, self.partial]).decode("utf-8", "replace").strip()
 
     def finish(self) -> None:
         """Close the child's input, which tells it that nothing more will come."""

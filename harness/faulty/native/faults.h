@@ -37,6 +37,19 @@
     X(changes_locale,       "run-changes-locale")        \
     X(changes_folder,       "run-changes-folder")        \
     X(handles_signal,       "run-handles-signal")        \
+    X(fpenv_until_unload,   "run-changes-fpenv-until-unload") \
+    X(prints_when_refusing, "run-prints-when-refusing")  \
+    X(prints_on_nan,        "run-prints-on-nan")         \
+    X(prints_at_exit,       "run-prints-at-exit")        \
+    X(empty_block_fpenv,    "run-empty-block-changes-fpenv") \
+    X(folder_when_refusing, "run-refusal-changes-folder") \
+    X(changes_cpp_locale,   "run-changes-cpp-locale")    \
+    X(changes_thread_locale,"run-changes-thread-locale") \
+    X(changes_variable,     "run-changes-environment-variable") \
+    X(blocks_signals,       "run-blocks-signals")        \
+    X(changes_umask,        "run-changes-umask")         \
+    X(replaces_stream,      "run-replaces-standard-error") \
+    X(handles_terminate,    "run-handles-terminate")     \
     X(state_shared,         "run-state-shared")          \
     X(reset_incomplete,     "run-reset-incomplete")      \
     X(state_per_block,      "run-state-per-block")       \
@@ -81,6 +94,14 @@
     X(keeps_6mb,            "mem-keeps-6mb")             \
     X(keeps_6mb_in_mmap,    "mem-in-mmap")               \
     X(leaks,                "mem-leak")                  \
+    X(leaks_on_refusal,     "mem-leak-on-refusal")       \
+    X(leaks_little,         "mem-leak-small")            \
+    X(leaks_conv,           "mem-leak-conv")             \
+    X(leaks_in_reset,       "mem-leak-in-reset")         \
+    X(keeps_by_path,        "mem-keeps-by-path")         \
+    X(leaks_descriptor,     "mem-leak-descriptor")       \
+    X(leaks_thread,         "mem-leak-thread")           \
+    X(grows_with_blocks,    "mem-big-prepare")           \
     X(keeps_json,           "mem-doubles")
 // clang-format on
 

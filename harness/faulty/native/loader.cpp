@@ -28,7 +28,7 @@ rtc_status fail(rtc_error* error, rtc_phase phase, const std::string& path, cons
 
 rtc_status load_strictly(Fault fault, const char* path, rtc_model** model, rtc_error* error) {
     try {
-        before_load(fault);
+        before_load(fault, path);
         // For ldr-caches-by-path: every file that was ever read.
         static std::map<std::string, Json> read;
         if (fault == Fault::caches_by_path && read.count(path) == 0) read[path] = read_json(path, fault);
@@ -78,6 +78,7 @@ rtc_status load(Fault fault, const char* path, rtc_model** model, rtc_error* err
         return RTC_OK;
     }
     last_load_failed = status != RTC_OK;
+    if (last_load_failed) after_refusal(fault);
     return status;
 }
 

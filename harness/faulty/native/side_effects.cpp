@@ -1,7 +1,10 @@
 #include "side_effects.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <locale.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,6 +17,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
+#include <locale>
 #include <map>
 #include <mutex>
 #include <stdexcept>
@@ -31,7 +36,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t page = 4096, fresh_bytes = 16 * page;
 constexpr std::size_t six_mb = std::size_t{6} << 20;
-constexpr std::size_t leaked_bytes = 1024;
+constexpr std::size_t leaked_bytes = 1024, leaked_little = 48, kept_per_frame = 4096;
 constexpr std::uint64_t frames_per_spike = 200;
 constexpr std::uint64_t calls_per_allocation = 1000;
 constexpr std::uint64_t honest_calls = 999;
@@ -89,9 +94,32 @@ void flush_denormals() {
 #endif
 }
 
+void stop_flushing_denormals() {
+#if defined(__SSE__)
+    _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_OFF);
+#else
+    std::fesetround(FE_TONEAREST);
+#endif
+}
+
+void lose(std::size_t bytes) {
+    // Through a volatile, or the compiler sees that nobody wants the memory and takes none.
+    void* volatile lost = std::malloc(bytes);
+    static_cast<void>(lost);
+}
+
+class DecimalComma : public std::numpunct<char> {
+    char do_decimal_point() const override { return ','; }
+};
+
+// Destroyed when the library is closed or the process ends, and loud then.
+struct SaysGoodbye {
+    ~SaysGoodbye() { std::puts("goodbye"); }
+};
+
 }  // namespace
 
-void before_load(Fault fault) {
+void before_load(Fault fault, const char* path) {
     if (fault == Fault::crashes) {
         volatile int* volatile nowhere = nullptr;
         *nowhere = 1;
@@ -101,11 +129,37 @@ void before_load(Fault fault) {
     if (fault == Fault::changes_locale) std::setlocale(LC_ALL, "C.UTF-8");
     if (fault == Fault::changes_folder && chdir("/") != 0) throw std::runtime_error("the root can't be entered");
     if (fault == Fault::handles_signal) std::signal(SIGFPE, [](int) {});
-    if (fault == Fault::leaks) {
-        // Through a volatile, or the compiler sees that nobody wants the memory and takes none.
-        void* volatile lost = std::malloc(leaked_bytes);
-        static_cast<void>(lost);
+    if (fault == Fault::changes_cpp_locale)
+        std::locale::global(std::locale(std::locale::classic(), new DecimalComma));
+    if (fault == Fault::changes_thread_locale) uselocale(newlocale(LC_ALL_MASK, "C.UTF-8", nullptr));
+    if (fault == Fault::changes_variable) setenv("OMP_NUM_THREADS", "1", 1);
+    if (fault == Fault::changes_umask) umask(077);
+    if (fault == Fault::handles_terminate) std::set_terminate([] { _exit(1); });
+    if (fault == Fault::blocks_signals) {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_BLOCK, &all, nullptr);
     }
+    if (fault == Fault::replaces_stream) {
+        const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        dup2(nowhere, STDERR_FILENO);
+        close(nowhere);
+    }
+    if (fault == Fault::prints_at_exit) static const SaysGoodbye goodbye;
+    if (fault == Fault::leaks) lose(leaked_bytes);
+    if (fault == Fault::leaks_little) lose(leaked_little);
+    if (fault == Fault::leaks_descriptor) static_cast<void>(open(path, O_RDONLY | O_CLOEXEC));
+    if (fault == Fault::leaks_thread) std::thread([] { for (;;) pause(); }).detach();
+    if (fault == Fault::keeps_by_path) {
+        static std::map<std::string, std::vector<char>> files;
+        files[path].resize(leaked_bytes);
+    }
+}
+
+void after_refusal(Fault fault) {
+    if (fault == Fault::prints_when_refusing) std::puts("the file is refused");
+    if (fault == Fault::folder_when_refusing && chdir("/") != 0) std::abort();
+    if (fault == Fault::leaks_on_refusal) lose(leaked_bytes);
 }
 
 SideEffects::SideEffects(Fault fault) : fault_(fault) {
@@ -118,6 +172,7 @@ SideEffects::SideEffects(Fault fault) : fault_(fault) {
 }
 
 SideEffects::~SideEffects() {
+    if (fault_ == Fault::fpenv_until_unload) stop_flushing_denormals();
     if (fresh_ != nullptr) munmap(const_cast<char*>(fresh_), fresh_bytes);
     if (mapping_ != nullptr) munmap(mapping_, six_mb);
 }
@@ -135,6 +190,7 @@ void SideEffects::prepare(std::size_t max_frames, std::size_t input_size) {
         if (fresh == MAP_FAILED) throw std::bad_alloc();
         fresh_ = static_cast<volatile char*>(fresh);
     }
+    if (fault_ == Fault::grows_with_blocks) in_blocks_ = std::make_unique<char[]>(max_frames * kept_per_frame);
     if (fault_ != Fault::static_scratch) return;
     static std::map<std::size_t, std::vector<float>> blocks;  // by input size
     shared_block_ = &blocks[input_size];
@@ -181,7 +237,11 @@ const float* SideEffects::before_block(const float* in, std::size_t frames, std:
             break;
         }
         case Fault::dear_blocks: block_began_ns_ = now_ns(); break;
-        case Fault::leaks_fpenv: flush_denormals(); break;
+        case Fault::leaks_fpenv:
+        case Fault::fpenv_until_unload: flush_denormals(); break;
+        case Fault::prints_on_nan:
+            if (std::any_of(in, in + floats, [](float value) { return std::isnan(value); })) std::puts("NaN");
+            break;
         case Fault::over_read: {
             const volatile float beyond = in[floats];
             static_cast<void>(beyond);
@@ -232,6 +292,7 @@ bool SideEffects::allocates_for(const float* in, std::size_t frames, std::size_t
 }
 
 void SideEffects::in_empty_block() {
+    if (fault_ == Fault::empty_block_fpenv) flush_denormals();
     if (fault_ == Fault::alloc_in_empty_block) made_in_each_block_ = std::vector<float>(1);
 }
 
@@ -247,6 +308,7 @@ void SideEffects::after_block(float* out, std::size_t frames, std::size_t floats
 
 void SideEffects::in_reset() {
     was_reset_ = true;
+    if (fault_ == Fault::leaks_in_reset && frames_ != 0) lose(leaked_bytes);
     // A fresh buffer in place of one that was written to.
     if (fault_ == Fault::alloc_in_reset && frames_ != 0) made_in_each_block_ = std::vector<float>(frames_);
 }

@@ -13,7 +13,10 @@
 namespace rtc_faulty {
 
 // At the start of each load.
-void before_load(Fault fault);
+void before_load(Fault fault, const char* path);
+
+// When a file has been refused.
+void after_refusal(Fault fault);
 
 // Once per model, around each block that it processes, and in reset.
 class SideEffects {
@@ -40,6 +43,7 @@ private:
     void* mapping_ = nullptr;
     volatile char* fresh_ = nullptr;
     std::unique_ptr<Json> file_;
+    std::unique_ptr<char[]> in_blocks_;
     std::unique_ptr<float[]> made_in_first_block_;
     std::vector<float> made_in_each_block_;
     std::vector<float>* shared_block_ = nullptr;

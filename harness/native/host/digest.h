@@ -1,9 +1,10 @@
-// A 64-bit digest of a model's outputs, for results that are too many to be kept.
+// A 64-bit digest of a model's outputs, for results that are too many to be kept, or of a text that is not to be shown.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 
 namespace rtc::host {
 
@@ -26,6 +27,13 @@ inline std::uint64_t digest(const float* values, std::size_t count) {
         std::memcpy(&bits, values + i, sizeof bits);
         state = mixed(state ^ bits);
     }
+    return state;
+}
+
+// The same over the bytes of a text.
+inline std::uint64_t digest(std::string_view text) {
+    std::uint64_t state = mixed(text.size());
+    for (const char character : text) state = mixed(state ^ static_cast<unsigned char>(character));
     return state;
 }
 

@@ -1,4 +1,6 @@
 // The operation environment: what no call of a library may change in the process, for comparison before and after.
+#include <locale.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cfenv>
@@ -6,9 +8,15 @@
 #include <clocale>
 #include <csignal>
 #include <cstdio>
+#include <exception>
+#include <locale>
+#include <new>
+#include <sstream>
+#include <string_view>
 #include <vector>
 
 #include "conversation.h"
+#include "digest.h"
 
 namespace rtc::host {
 namespace {
@@ -56,13 +64,82 @@ Json handled_signals() {
     return handled;
 }
 
+template <typename Pointer>
+std::string address(Pointer pointer) {
+    char text[24];
+    std::snprintf(text, sizeof text, "%#" PRIxPTR, reinterpret_cast<std::uintptr_t>(pointer));
+    return text;
+}
+
+// The locale of this thread, which stands in front of that of the process.
+std::string thread_locale() {
+    const locale_t current = uselocale(nullptr);
+    return current == LC_GLOBAL_LOCALE ? "" : address(current);
+}
+
+// Its name, which is * for one that was put together, and a number as it writes it.
+std::string cpp_locale() {
+    std::ostringstream text;
+    text << std::locale().name() << ' ' << 1234.5;
+    return text.str();
+}
+
+Json blocked_signals() {
+    Json blocked = Json::array();
+    sigset_t mask;
+    pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+    for (int signal = 1; signal < NSIG; ++signal)
+        if (sigismember(&mask, signal) == 1) blocked.push_back(signal);
+    return blocked;
+}
+
+// Of each variable a digest: its value may be secret.
+Json environment_variables() {
+    Json variables = Json::object();
+    for (char** each = environ; each != nullptr && *each != nullptr; ++each) {
+        const std::string_view text(*each);
+        const std::size_t end = std::min(text.find('='), text.size());
+        char value[24];
+        std::snprintf(value, sizeof value, "%016" PRIx64, digest(text.substr(end)));
+        variables[std::string(text.substr(0, end))] = value;
+    }
+    return variables;
+}
+
+std::string file_mode_mask() {
+    const mode_t mask = umask(0);
+    umask(mask);
+    char text[8];
+    std::snprintf(text, sizeof text, "%03o", static_cast<unsigned>(mask));
+    return text;
+}
+
+// What is behind standard input, output and error.
+Json standard_streams() {
+    Json streams = Json::array();
+    for (int file : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        struct stat status {};
+        const bool is_open = fstat(file, &status) == 0;
+        streams.push_back(is_open ? std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino) : "closed");
+    }
+    return streams;
+}
+
 }  // namespace
 
 Json Conversation::environment(const Json&) {
     return {{"fpenv", floating_point_mode()},
             {"locale", std::setlocale(LC_ALL, nullptr)},
+            {"thread_locale", thread_locale()},
+            {"cpp_locale", cpp_locale()},
             {"cwd", working_directory()},
-            {"signals", handled_signals()}};
+            {"signals", handled_signals()},
+            {"blocked_signals", blocked_signals()},
+            {"variables", environment_variables()},
+            {"umask", file_mode_mask()},
+            {"streams", standard_streams()},
+            {"terminate_handler", address(std::get_terminate())},
+            {"new_handler", address(std::get_new_handler())}};
 }
 
 }  // namespace rtc::host

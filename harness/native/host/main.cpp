@@ -7,7 +7,10 @@
 // With padding, so many bytes are allocated before all else: what lies where in the heap, down to the cache line, is
 // else the same in each process, and depends on the length of PATH.
 //
+// Ends with 0 after quit and at the end of its input; 2 for another command line, 3 and 4 when standard input or output is lost.
+//
 // It is a child process so that whatever the library does to it, be it a crash, a hang or exit(), is a result.
+#include <fcntl.h>
 #include <unistd.h>
 
 #ifdef __linux__
@@ -35,6 +38,8 @@
 namespace {
 
 constexpr int usage_error = 2;
+constexpr int input_lost = 3;
+constexpr int output_lost = 4;
 
 constexpr const char* usage =
     "usage: rtc-host --library PATH [--loader NAME | --pipeline NAME] [--padding BYTES]\n";
@@ -61,7 +66,7 @@ Arguments parse(int count, char** values) {
     return arguments;
 }
 
-// One line of standard input without its end; false when there are no more.
+// One line of standard input without its end; false when there are no more, with the reason in errno if it isn't the end.
 bool read_line(std::string& line) {
     static std::string pending;
     static std::size_t searched = 0;
@@ -75,6 +80,7 @@ bool read_line(std::string& line) {
         }
         searched = pending.size();
         char chunk[1 << 16];
+        errno = 0;
         const ssize_t count = read(STDIN_FILENO, chunk, sizeof chunk);
         if (count < 0 && errno == EINTR) continue;
         if (count <= 0) return false;
@@ -82,7 +88,7 @@ bool read_line(std::string& line) {
     }
 }
 
-// False when nobody listens any more.
+// False, with the reason in errno, when it can't be written.
 bool write_line(int file, std::string line) {
     line += '\n';
     for (std::size_t done = 0; done < line.size();) {
@@ -106,6 +112,12 @@ rtc::host::Json answer(rtc::host::Conversation& conversation, const std::string&
     return rtc::host::Conversation::failure(nullptr, "internal", "", "The request isn't a line of JSON.", "BadRequest");
 }
 
+// The exit status of a host that can't go on, which it says to where standard error went when it began.
+int lost(int complaints, const char* what, int status) {
+    dprintf(complaints, "rtc-host: standard %s: %s. Has the library closed it?\n", what, std::strerror(errno));
+    return status;
+}
+
 }  // namespace
 
 int main(int count, char** values) {
@@ -127,15 +139,19 @@ int main(int count, char** values) {
     // Never freed. Through a volatile, or the compiler sees that nobody wants the memory and takes none.
     void* volatile padding = std::malloc(arguments.padding);
     static_cast<void>(padding);
+    const int complaints = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     rtc::host::Noise noise;
     rtc::probe::ledger::start();
     const auto conversation = start(arguments);
     std::string line;
-    while (!conversation->finished() && read_line(line)) {
+    while (!conversation->finished()) {
+        if (!read_line(line)) return errno == 0 ? 0 : lost(complaints, "input", input_lost);
         auto reply = answer(*conversation, line);
         if (const std::string text = noise.take(); !text.empty()) reply["noise"] = text;
         // A library's text may be anything; what isn't UTF-8 becomes U+FFFD.
-        if (!write_line(noise.protocol(), reply.dump(-1, ' ', false, rtc::host::Json::error_handler_t::replace))) break;
+        if (!write_line(noise.protocol(), reply.dump(-1, ' ', false, rtc::host::Json::error_handler_t::replace)))
+            return lost(complaints, "output", output_lost);
     }
+    noise.end();
     return 0;
 }

@@ -1,6 +1,12 @@
 // The operation measure_memory: what the loader holds for a set of files, and what it loses per load and unload.
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <iterator>
 #include <memory>
+#include <thread>
 
+#include "../abi/refusal.h"
 #include "../probe/ledger.h"
 #include "resident.h"
 #include "session.h"
@@ -10,10 +16,12 @@ namespace {
 
 namespace ledger = probe::ledger;
 
-constexpr std::uint32_t prepared_frames = 64;
+constexpr std::uint32_t prepared_frames = Model::max_block;
 constexpr std::size_t processed_frames = 43;  // not a power of two, less than what is prepared
 constexpr std::uint64_t default_cycles = 20;
 constexpr std::uint64_t max_cycles = 1000;
+constexpr auto look_every = std::chrono::milliseconds(1);
+constexpr auto longest_settling = std::chrono::seconds(1);
 
 using Models = std::vector<std::unique_ptr<Model>>;
 
@@ -35,12 +43,40 @@ Models load_all(const rtc_loader& loader, const std::vector<std::string>& paths)
     return models;
 }
 
-void process_all(const Models& models) {
+void run_all(const Models& models) {
     for (const auto& model : models) {
         std::vector<float> in(processed_frames * model->input_size()), out(processed_frames * model->output_size());
         fill_with_noise(in);
         model->process(in.data(), out.data(), static_cast<std::uint32_t>(processed_frames));
+        model->reset();
     }
+}
+
+void load_and_unload(const rtc_loader& loader, const std::vector<std::string>& paths,
+                     const std::vector<std::string>& others) {
+    run_all(load_all(loader, paths));
+    for (const auto& path : others) {
+        try {
+            const Model accepted(loader, path);
+        } catch (const Refusal&) {
+        }
+    }
+}
+
+std::int64_t entries(const char* folder) {
+    return std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator());
+}
+
+std::int64_t open_descriptors() { return entries("/proc/self/fd"); }
+std::int64_t threads() { return entries("/proc/self/task"); }
+
+// How many more threads there are than before, those left out that end within a moment.
+std::int64_t threads_left(std::int64_t before) {
+    const auto give_up = std::chrono::steady_clock::now() + longest_settling;
+    std::int64_t now = threads();
+    for (; now > before && std::chrono::steady_clock::now() < give_up; now = threads())
+        std::this_thread::sleep_for(look_every);
+    return now - before;
 }
 
 // Slope of the least-squares line through (0, y0), (1, y1), and so on.
@@ -56,20 +92,31 @@ double slope(const std::vector<double>& y) {
     return (n * sum_xy - sum_x * sum_y) / (n * sum_xx - sum_x * sum_x);
 }
 
-std::vector<std::string> path_list(const Json& request, const std::string& where) {
+std::vector<std::string> path_list(const Json& list, const std::string& where) {
     std::vector<std::string> paths;
-    for (const Json& path : list_field(request, where, "paths")) {
-        if (!path.is_string()) throw BadRequest("Field \"paths\" of " + where + ": expected a list of strings.");
+    if (!list.is_array()) throw BadRequest(where + ": expected a list of strings.");
+    for (const Json& path : list) {
+        if (!path.is_string()) throw BadRequest(where + ": expected a list of strings.");
         paths.push_back(path.get<std::string>());
     }
     return paths;
 }
 
+std::vector<std::vector<std::string>> lists_of_paths(const Json& request, const std::string& where) {
+    std::vector<std::vector<std::string>> lists;
+    if (request.contains("others"))
+        for (const Json& list : list_field(request, where, "others"))
+            lists.push_back(path_list(list, "Field \"others\" of " + where));
+    if (lists.empty()) lists.emplace_back();
+    return lists;
+}
+
 }  // namespace
 
 Json Session::measure_memory(const Json& request) {
-    const std::string where = "the request \"measure_memory\"";
-    const auto paths = path_list(request, where);
+    const std::string where = place(request);
+    const auto paths = path_list(list_field(request, where, "paths"), "Field \"paths\" of " + where);
+    const auto others = lists_of_paths(request, where);
     const auto cycles =
         request.contains("cycles") ? integer_field(request, where, "cycles", 0, max_cycles) : default_cycles;
     if (!models_.empty()) throw BadRequest("measure_memory counts everything that is held: unload all models first.");
@@ -78,27 +125,29 @@ Json Session::measure_memory(const Json& request) {
     ledger::restart_peak();
     Models models = load_all(*loader_, paths);
     const std::int64_t live = ledger::usage().total();
-    process_all(models);
+    run_all(models);
     const std::int64_t after_processing = ledger::usage().total();
     const std::int64_t resident = resident_bytes() - resident_before;
     const std::int64_t peak = ledger::peak();
     const auto static_bytes = static_cast<std::int64_t>(static_data().bytes());
     models.clear();
 
+    // What a library makes at its first refusal, say, and keeps for the next ones, is there before the counting.
+    if (cycles > 0) load_and_unload(*loader_, paths, others.front());
+    const std::int64_t descriptors = open_descriptors(), threads_before = threads();
     std::vector<double> left;
-    for (std::uint64_t cycle = 0; cycle < cycles; ++cycle) {
-        models = load_all(*loader_, paths);
-        process_all(models);
-        models.clear();
+    for (std::uint64_t cycle = 1; cycle <= cycles; ++cycle) {
+        load_and_unload(*loader_, paths, others[cycle % others.size()]);
         left.push_back(static_cast<double>(ledger::usage().asked_for()));
     }
-    if (!ledger::usage().complete)
-        throw std::runtime_error("The library holds more blocks of memory than the ledger can note (4 million).");
+    if (const char* full = ledger::usage().full) throw std::runtime_error(full);
     return {{"live_bytes", live + static_bytes},
             {"peak_bytes", peak + static_bytes},
             {"static_bytes", static_bytes},
             {"after_processing_bytes", after_processing + static_bytes},
             {"leak_bytes_per_cycle", slope(left)},
+            {"descriptors_left", open_descriptors() - descriptors},
+            {"threads_left", threads_left(threads_before)},
             {"rss_bytes", resident}};
 }
 

@@ -40,4 +40,6 @@ std::string Noise::take() {
     return {text, static_cast<std::size_t>(count)};
 }
 
+void Noise::end() { dup2(protocol_, STDOUT_FILENO); }
+
 }  // namespace rtc::host

@@ -18,6 +18,9 @@ public:
     // The first 200 bytes written to standard output since the last call; empty if none.
     std::string take();
 
+    // What is written from now on goes to where the protocol went: destructors run after the last reply.
+    void end();
+
 private:
     int protocol_;
     int caught_;

@@ -80,8 +80,7 @@ Json PipelineSession::measure_pipeline_memory(const Json& request) {
         pipeline.reset();
         reopened.push_back(held(reopened.empty() ? 0 : reopened.back()));
     }
-    if (!ledger::usage().complete)
-        throw std::runtime_error("The library holds more blocks of memory than the ledger can note (4 million).");
+    if (const char* full = ledger::usage().full) throw std::runtime_error(full);
     const auto static_bytes = static_cast<std::int64_t>(static_data().bytes());
     return {{"live_bytes", live + static_bytes},
             {"reload_peak_bytes", peak + static_bytes},

@@ -27,7 +27,7 @@ std::vector<Conversation::Operation> Session::operations() {
          by(&Session::measure_latency),
          {"models", "flow", "audio", "warmup", "reset_every", "control_ns", "others", "cache_bytes"}},
         {"measure_blocks", by(&Session::measure_blocks), {"model", "frames", "block"}},
-        {"measure_memory", by(&Session::measure_memory), {"paths", "cycles"}},
+        {"measure_memory", by(&Session::measure_memory), {"paths", "cycles", "others"}},
         {"count_instructions", by(&Session::count_instructions), {"model", "frames"}},
     };
 }

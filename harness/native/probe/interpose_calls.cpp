@@ -1,11 +1,12 @@
 // Interposers for calls that sleep, start threads or processes, enter the kernel or throw.
 //
-// Each one only notes the call and goes on to the function behind it.
+// Each one only notes the call and goes on to the function behind it; syscall also tells the ledger of mappings.
 #include <poll.h>
 #include <pthread.h>
 #include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <unwind.h>
 
@@ -14,10 +15,12 @@
 #include <ctime>
 
 #include "interpose.h"
+#include "ledger.h"
 
 using rtc::probe::Kind;
 using rtc::probe::Next;
 using rtc::probe::Note;
+namespace ledger = rtc::probe::ledger;
 
 RTC_PASS_ON(sleep, int, nanosleep, (const timespec* duration, timespec* rest), (duration, rest))
 RTC_PASS_ON(sleep, int, clock_nanosleep, (clockid_t clock, int flags, const timespec* duration, timespec* rest),
@@ -59,7 +62,16 @@ RTC_INTERPOSE long syscall(long number, ...) {
     long v[6];
     for (long& value : v) value = va_arg(values, long);
     va_end(values);
-    return next.get()(number, v[0], v[1], v[2], v[3], v[4], v[5]);
+    const auto address = [](long value) { return reinterpret_cast<void*>(value); };
+    const auto bytes = [](long value) { return static_cast<std::size_t>(value); };
+    // Taken off before the call: afterwards another thread may own the address.
+    if (number == SYS_munmap) ledger::unmapped(address(v[0]), bytes(v[1]));
+    const long result = next.get()(number, v[0], v[1], v[2], v[3], v[4], v[5]);
+    if (result == -1) return result;
+    if (number == SYS_mremap) ledger::unmapped(address(v[0]), bytes(v[1]));
+    if (number == SYS_mmap) ledger::mapped(address(result), bytes(v[1]));
+    if (number == SYS_mremap) ledger::mapped(address(result), bytes(v[2]));
+    return result;
 }
 
 // Whatever throws, in whichever language and for the first time or again, goes through one of these two.

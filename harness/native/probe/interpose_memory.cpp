@@ -1,7 +1,7 @@
 // Interposers for everything that hands out or takes back memory.
 //
 // glibc's own names for its allocator are called directly: dlsym, the usual way to the next definition, may itself
-// allocate.
+// allocate. Mappings are noted where all of them pass, in the interposer of syscall.
 #include <malloc.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
@@ -112,10 +112,7 @@ RTC_INTERPOSE int malloc_trim(size_t pad) {
 
 RTC_INTERPOSE void* mmap(void* wish, size_t bytes, int protection, int flags, int file, off_t offset) {
     const Note note(Kind::mmap, "mmap");
-    const long result = syscall(SYS_mmap, wish, bytes, protection, flags, file, offset);
-    void* address = reinterpret_cast<void*>(result);
-    if (address != MAP_FAILED) ledger::mapped(address, bytes);
-    return address;
+    return reinterpret_cast<void*>(syscall(SYS_mmap, wish, bytes, protection, flags, file, offset));
 }
 
 RTC_INTERPOSE void* mmap64(void* wish, size_t bytes, int protection, int flags, int file, off64_t offset) {
@@ -124,7 +121,6 @@ RTC_INTERPOSE void* mmap64(void* wish, size_t bytes, int protection, int flags, 
 
 RTC_INTERPOSE int munmap(void* address, size_t bytes) {
     const Note note(Kind::mmap, "munmap");
-    ledger::unmapped(address, bytes);
     return static_cast<int>(syscall(SYS_munmap, address, bytes));
 }
 
@@ -134,13 +130,7 @@ RTC_INTERPOSE void* mremap(void* old, size_t old_bytes, size_t new_bytes, int fl
     va_start(more, flags);
     void* wish = (flags & MREMAP_FIXED) != 0 ? va_arg(more, void*) : nullptr;
     va_end(more);
-    const long result = syscall(SYS_mremap, old, old_bytes, new_bytes, flags, wish);
-    void* address = reinterpret_cast<void*>(result);
-    if (address != MAP_FAILED) {
-        ledger::unmapped(old, old_bytes);
-        ledger::mapped(address, new_bytes);
-    }
-    return address;
+    return reinterpret_cast<void*>(syscall(SYS_mremap, old, old_bytes, new_bytes, flags, wish));
 }
 
 RTC_INTERPOSE void* shmat(int id, const void* wish, int flags) {

@@ -22,9 +22,14 @@ struct Mapping {
 
 // Zero pages until touched, so the room costs only address space.
 constexpr std::size_t block_slots = std::size_t{1} << 22;
-constexpr std::size_t mapping_slots = 1024;
+constexpr std::size_t mapping_slots = std::size_t{1} << 17;  // the kernel's own limit is half of it unless it is raised
+constexpr const char* out_of_block_slots =
+    "The library holds more than 4,194,304 blocks of memory at once, the most that the ledger can note.";
+constexpr const char* out_of_mapping_slots =
+    "The library holds more than 131,072 memory mappings at once, the most that the ledger can note.";
 Block blocks[block_slots];
 Mapping mappings[mapping_slots];
+std::size_t used_mapping_slots = 0;  // those behind have never held anything
 
 std::atomic_flag busy = ATOMIC_FLAG_INIT;
 std::atomic<bool> started{false};
@@ -64,19 +69,28 @@ int find_linker(dl_phdr_info* info, std::size_t, void*) {
     return 1;
 }
 
+void note(const Mapping& mapping) {
+    Mapping* const end = mappings + used_mapping_slots;
+    Mapping* slot = std::find_if(mappings, end, [](auto& m) { return m.begin == m.end; });
+    if (slot == end && used_mapping_slots == mapping_slots) {
+        now.full = out_of_mapping_slots;
+        return;
+    }
+    if (slot == end) ++used_mapping_slots;
+    *slot = mapping;
+    now.mapped += mapping.end - mapping.begin;
+}
+
 // Takes the overlap of [begin, end) out of the noted mappings; the rest of a mapping that is cut in two stays noted.
 void forget(std::uintptr_t begin, std::uintptr_t end) {
-    for (std::size_t i = 0; i < mapping_slots; ++i) {
+    for (std::size_t i = 0, last = used_mapping_slots; i < last; ++i) {
         Mapping& mapping = mappings[i];
         const auto from = std::max(mapping.begin, begin), to = std::min(mapping.end, end);
         if (mapping.begin == mapping.end || from >= to) continue;
-        now.mapped -= to - from;
         const Mapping rest{to, mapping.end};
+        now.mapped -= mapping.end - from;
         mapping.end = from;
-        if (rest.begin == rest.end) continue;
-        auto* free_slot = std::find_if(mappings, mappings + mapping_slots, [](auto& m) { return m.begin == m.end; });
-        if (free_slot == mappings + mapping_slots) now.complete = false;
-        else *free_slot = rest;
+        if (rest.begin != rest.end) note(rest);
     }
 }
 
@@ -131,7 +145,7 @@ void allocated(void* block, std::size_t bytes, void* caller) noexcept {
         raise_peak();
         return;
     }
-    now.complete = false;
+    now.full = out_of_block_slots;
 }
 
 void released(void* block) noexcept {
@@ -157,13 +171,7 @@ void mapped(void* address, std::size_t bytes) noexcept {
     const auto begin = reinterpret_cast<std::uintptr_t>(address);
     const Lock lock;
     forget(begin, begin + bytes);  // MAP_FIXED over an older mapping replaces it
-    auto* slot = std::find_if(mappings, mappings + mapping_slots, [](auto& m) { return m.begin == m.end; });
-    if (slot == mappings + mapping_slots) {
-        now.complete = false;
-        return;
-    }
-    *slot = {begin, begin + bytes};
-    now.mapped += bytes;
+    note({begin, begin + bytes});
     raise_peak();
 }
 
@@ -178,8 +186,8 @@ void unmapped_from(void* address) noexcept {
     if (!started.load(std::memory_order_acquire)) return;
     const auto begin = reinterpret_cast<std::uintptr_t>(address);
     const Lock lock;
-    for (const Mapping& mapping : mappings)
-        if (mapping.begin == begin && mapping.end != begin) return forget(begin, mapping.end);
+    for (std::size_t i = 0; i < used_mapping_slots; ++i)
+        if (mappings[i].begin == begin && mappings[i].end != begin) return forget(begin, mappings[i].end);
 }
 
 void program_break_moved(std::int64_t bytes) noexcept {

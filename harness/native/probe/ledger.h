@@ -15,7 +15,7 @@ struct Usage {
     std::uint64_t mapped = 0;  // bytes of mmap; a mapping counts whole, touched or not
     std::int64_t program_break = 0;
     std::uint64_t rounded_up = 0;  // of the heap, what nobody asked for
-    bool complete = true;      // false once there was more to note than the ledger has room for
+    const char* full = nullptr;  // a sentence, once there was more to note than the ledger has room for
 
     std::int64_t total() const { return static_cast<std::int64_t>(heap + mapped) + program_break; }
 

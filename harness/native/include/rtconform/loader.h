@@ -22,9 +22,10 @@
  * *different* models may run on different threads at the same time, so models MUST NOT share anything that process or
  * reset writes.
  *
- * Process. No call may change the locale, the working directory, signal handlers or the floating-point mode (rounding,
- * flush-to-zero, denormals-are-zero), end the process, or write to standard output. A mode that is set inside a call
- * MUST be as before when it returns. No exception may leave any function.
+ * Process. No call may change a locale (C's, C++'s, the thread's), the working directory, environment variables, the
+ * umask, standard input, output or error, signal handlers or masks, the handlers of std::terminate and new, or the
+ * floating-point mode (rounding, flush-to-zero, denormals-are-zero), end the process, or write to standard output. A
+ * mode that is set inside a call MUST be as before when it returns. No exception may leave any function.
  */
 #ifndef RTCONFORM_LOADER_H
 #define RTCONFORM_LOADER_H
@@ -94,7 +95,8 @@ typedef struct rtc_loader {
      * (1 to 4096). After it, the state is that of reset. May allocate. [main-thread] */
     rtc_status (*prepare)(rtc_model *model, uint32_t max_frames, rtc_error *error);
 
-    /* Frees everything that load and prepare took. NULL is harmless. [main-thread] */
+    /* Gives back everything that load and prepare took for the model: memory, files, threads. NULL is harmless.
+     * [main-thread] */
     void (*unload)(rtc_model *model);
 
     /* Floats per frame, constant from load on. [any thread] */
