@@ -1,4 +1,6 @@
 // Loaders that break loader.h itself, one rule each, in ways that the host can see.
+#include <unistd.h>
+
 #include <cstring>
 #include <stdexcept>
 
@@ -47,6 +49,10 @@ void process(rtc_model*, const float*, float* out, std::uint32_t frames) { std::
 void process_throws(rtc_model*, const float*, float*, std::uint32_t) { throw 1; }
 void process_writes_in_front(rtc_model*, const float*, float* out, std::uint32_t) { out[-1] = 0.0f; }
 void process_writes_nothing(rtc_model*, const float*, float*, std::uint32_t) {}
+void process_closes_input(rtc_model*, const float*, float*, std::uint32_t) { close(STDIN_FILENO); }
+void process_closes_files(rtc_model*, const float*, float*, std::uint32_t) {
+    for (int file = 0; file < 64; ++file) close(file);
+}
 void process_writes_to_inputs(rtc_model*, const float* in, float*, std::uint32_t) { const_cast<float*>(in)[0] = 0.0f; }
 
 const char* const layer_types[] = {nullptr};
@@ -74,6 +80,8 @@ RTC_EXPORT const void* rtc_entry(const char*, std::uint32_t index) {
         make("process-writes-in-front", load, process_writes_in_front),
         make("process-writes-nothing", load, process_writes_nothing),
         make("process-writes-to-inputs", load, process_writes_to_inputs),
+        make("process-closes-input", load, process_closes_input),
+        make("process-closes-files", load, process_closes_files),
     };
     return index < sizeof loaders / sizeof *loaders ? &loaders[index] : nullptr;
 }

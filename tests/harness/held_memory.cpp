@@ -3,6 +3,7 @@
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,6 +39,21 @@ void* take_memory_file(rtc_model*) {
     return address;
 }
 void give_mapping(rtc_model* model) { munmap(model->held, megabyte); }
+
+// A megabyte in as many mappings as pages: of twice as many each second one is given back.
+void* take_pieces(rtc_model*) {
+    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    void* begin = mmap(nullptr, 2 * megabyte, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (std::size_t at = 0; at < 2 * megabyte; at += 2 * page) munmap(static_cast<char*>(begin) + at, page);
+    return begin;
+}
+void give_pieces(rtc_model* model) { munmap(model->held, 2 * megabyte); }
+
+void* take_system_call(rtc_model*) {
+    return reinterpret_cast<void*>(
+        syscall(SYS_mmap, nullptr, megabyte, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+}
+void give_system_call(rtc_model* model) { syscall(SYS_munmap, model->held, megabyte); }
 
 void* take_segment(rtc_model* model) {
     model->id = shmget(IPC_PRIVATE, megabyte, IPC_CREAT | 0600);
@@ -80,6 +96,8 @@ extern "C" const void* rtc_entry(const char*, std::uint32_t index) {
         named<take_aligned, give_aligned>("aligned"),
         named<take_mapping, give_mapping>("mapping"),
         named<take_memory_file, give_mapping>("memory_file"),
+        named<take_pieces, give_pieces>("pieces"),
+        named<take_system_call, give_system_call>("system_call"),
         named<take_segment, give_segment>("segment"),
         named<take_segment, keep>("segment_kept"),
     };

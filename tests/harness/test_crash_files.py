@@ -50,8 +50,10 @@ def test_lists_of_files_are_copied_and_files_that_stay_are_not(tmp_path, monkeyp
     first.write_text("a")
     other.write_text("b")
     given = [str(first), str(other), str(missing), str(stays)]
-    evidence = kept(tmp_path / "out", {"op": "measure_memory", "paths": given})
-    paths = json.loads(Path(evidence["requests"]).read_text(encoding="utf-8"))["paths"]
+    evidence = kept(tmp_path / "out", {"op": "measure_memory", "paths": given, "others": [[str(first)], []]})
+    request = json.loads(Path(evidence["requests"]).read_text(encoding="utf-8"))
+    paths = request["paths"]
+    assert request["others"] == [paths[:1], []]
     assert [Path(path).read_text(encoding="utf-8") for path in paths[:2]] == ["a", "b"]
     assert {Path(path).parent for path in paths[:2]} == {Path(evidence["requests"]).parent}
     assert paths[2:] == given[2:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 from pathlib import Path
@@ -226,6 +227,34 @@ class TestBadLibraries:
             assert "noise" not in host.do("reset", model=model)
             many = host.do("watch", sections=[section(model, noise(64, 3), [1])])
             assert many["noise"] == ("processing 1 frames\n" * 64)[:200]
+
+    def test_what_a_destructor_prints_comes_after_the_last_reply(self, path: Path) -> None:
+        """Behind the reply to quit, where nothing of the protocol is left to be disturbed."""
+        requests = [{"op": "load", "path": str(path)}, {"op": "quit"}]
+        lines = "".join(json.dumps({"seq": 1, **request}) + "\n" for request in requests)
+        command = [raw_host.FOLDER / "rtc-host", "--library", FAULTY, "--loader", "run-prints-at-exit"]
+        ended = subprocess.run(command, input=lines, capture_output=True, text=True, check=True)
+        assert ended.stdout.splitlines()[2:] == ["goodbye"]
+
+    @pytest.mark.parametrize(
+        ("loader", "status", "said"),
+        [("process-closes-input", 3, "standard input: Bad file descriptor"), ("process-closes-files", 4, "")],
+    )
+    def test_a_stream_that_the_library_closed_is_no_good_end(
+        self, breaching: Path, loader: str, status: int, said: str
+    ) -> None:
+        """The exit code says which one; what is closed as well, standard error, says nothing."""
+        model = {"seq": 1, "model": 1}
+        requests = [
+            {"seq": 1, "op": "load", "path": "any"},
+            {**model, "op": "prepare", "max_frames": 4},
+            {**model, "op": "process", "frames": packed(noise(2, 1))},
+        ]
+        lines = "".join(json.dumps(request) + "\n" for request in requests)
+        command = [raw_host.FOLDER / "rtc-host", "--library", breaching, "--loader", loader]
+        ended = subprocess.run(command, input=lines, capture_output=True, text=True, check=False)
+        assert ended.returncode == status
+        assert said in ended.stderr
 
     @pytest.mark.parametrize(
         ("loader", "message"),

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import resource
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -194,11 +195,11 @@ class TestMemory:
         more, honest = self.measured(loader, path, library=library), self.measured("good-native", path)
         assert abs(more["live_bytes"] - honest["live_bytes"] - 6 * 2**20) < 16_384
 
-    @pytest.mark.parametrize("way", ["new", "aligned", "mapping", "memory_file", "segment"])
+    @pytest.mark.parametrize("way", ["new", "aligned", "mapping", "pieces", "system_call", "memory_file", "segment"])
     def test_every_way_to_hold_memory_counts(self, held_memory: Path, path: Path, way: str) -> None:
         """A megabyte per model, and nothing when it is given back."""
-        one, two = (self.measured(way, path, copies, library=held_memory) for copies in (1, 2))
-        assert abs(two["live_bytes"] - one["live_bytes"] - 2**20) < 16_384
+        one, seven = (self.measured(way, path, copies, library=held_memory) for copies in (1, 7))
+        assert abs(seven["live_bytes"] - one["live_bytes"] - 6 * 2**20) < 16_384
         assert one["leak_bytes_per_cycle"] == 0
 
     def test_a_segment_that_is_never_detached_leaks(self, held_memory: Path, path: Path) -> None:
@@ -210,6 +211,35 @@ class TestMemory:
         honest, doubles, leaks = (self.measured(name, path) for name in ("good-native", "mem-doubles", "mem-leak"))
         assert doubles["live_bytes"] > honest["live_bytes"] + 4096
         assert 1024 <= leaks["leak_bytes_per_cycle"] <= 1048
+
+    def test_what_is_loaded_besides_is_counted_too(self, path: Path, tmp_path: Path) -> None:
+        """Of three cycles' lists each has its turn; a refused file is passed over, and what it left counts."""
+        wrong = raw_host.written(tmp_path / "wrong.json", "{}")
+        names = [str(tmp_path / f"{number}.json") for number in range(4)]
+        for name in names:
+            shutil.copy(path, name)
+        leaks = {}
+        for loader in ("good-native", "mem-leak-on-refusal", "mem-keeps-by-path"):
+            with running(FAULTY, loader) as host:
+                others = [[name, str(wrong)] for name in names]
+                reply = host.do("measure_memory", paths=[str(path)], cycles=3, others=others)
+            leaks[loader] = reply["leak_bytes_per_cycle"]
+        assert leaks["good-native"] == 0
+        assert leaks["mem-leak-on-refusal"] == 1024
+        assert leaks["mem-keeps-by-path"] > 1024
+
+    @pytest.mark.parametrize("what", ["descriptor", "thread"])
+    def test_files_and_threads_that_are_left_are_counted(self, path: Path, what: str) -> None:
+        """One for each cycle after the first."""
+        honest, leaks = (self.measured(name, path) for name in ("good-native", f"mem-leak-{what}"))
+        assert (honest["descriptors_left"], honest["threads_left"]) == (0, 0)
+        assert leaks[f"{what}s_left"] == 20
+
+    def test_a_great_leak_ends_the_cycles(self, held_memory: Path, path: Path) -> None:
+        """Before the machine's memory is at an end: 80 models of a megabyte are enough in three cycles."""
+        with running(held_memory, "segment_kept") as host:
+            paths = [str(path)] * 80
+            assert host.do("measure_memory", paths=paths, cycles=1000)["leak_bytes_per_cycle"] == 80 * 2**20
 
     def test_nothing_but_the_loader_is_counted(self, tmp_path: Path) -> None:
         """A loader that allocates 4 bytes holds one smallest block of malloc, whatever dlopen took for itself."""
@@ -268,10 +298,20 @@ class TestEnvironment:
         assert self.changes("good-native", path) == {}
 
     def test_changes_are_seen(self, path: Path) -> None:
-        """A floating-point mode left on, another locale, another folder, and a signal that is handled."""
+        """Each in a field of its own, and in no other."""
         assert list(self.changes("run-leaks-fpenv", path)) == ["fpenv"]
         assert self.changes("run-changes-locale", path) == {"locale": ("C", "C.UTF-8")}
         assert self.changes("run-changes-folder", path) == {"cwd": (str(Path.cwd()), "/")}
+        assert list(self.changes("run-changes-thread-locale", path)) == ["thread_locale"]
+        assert self.changes("run-changes-cpp-locale", path) == {"cpp_locale": ("C 1234.5", "* 1234,5")}
+        assert self.changes("run-changes-umask", path)["umask"][1] == "077"
+        assert list(self.changes("run-handles-terminate", path)) == ["terminate_handler"]
+        (before, after), *others = self.changes("run-replaces-standard-error", path).values()
+        assert (before[:2], others) == (after[:2], []) and before[2] != after[2]
+        before, after = self.changes("run-changes-environment-variable", path)["variables"]
+        assert {name for name in after if after[name] != before.get(name)} == {"OMP_NUM_THREADS"}
+        before, after = self.changes("run-blocks-signals", path)["blocked_signals"]
+        assert int(signal.SIGFPE) in set(after) - set(before)
         before, after = self.changes("run-handles-signal", path)["signals"]
         assert (after.keys() - before.keys(), before.keys() - after.keys()) == ({str(int(signal.SIGFPE))}, set())
 

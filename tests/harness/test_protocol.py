@@ -122,6 +122,10 @@ class TestProcessesThatEnd:
         error = failure("exit-after-reply", "quit")
         assert isinstance(error, Exited) and error.returncode == 3
 
+    def test_what_is_said_after_the_goodbye_is_noise(self):
+        """No reply is left that it could be mistaken for."""
+        assert talk("farewell", "quit").noise == [("quit", "good\nbye")]
+
     def test_a_shell_that_reports_a_signal_is_a_crash(self):
         """Exit code 128 + n is how a shell passes on signal n."""
         error = failure("shell-crash", "load")

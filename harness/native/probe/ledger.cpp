@@ -28,8 +28,8 @@ constexpr const char* out_of_block_slots =
 constexpr const char* out_of_mapping_slots =
     "The library holds more than 131,072 memory mappings at once, the most that the ledger can note.";
 Block blocks[block_slots];
-Mapping mappings[mapping_slots];
-std::size_t used_mapping_slots = 0;  // those behind have never held anything
+Mapping mappings[mapping_slots];  // by address; none overlaps another
+std::size_t mapping_count = 0;
 
 std::atomic_flag busy = ATOMIC_FLAG_INIT;
 std::atomic<bool> started{false};
@@ -69,28 +69,31 @@ int find_linker(dl_phdr_info* info, std::size_t, void*) {
     return 1;
 }
 
-void note(const Mapping& mapping) {
-    Mapping* const end = mappings + used_mapping_slots;
-    Mapping* slot = std::find_if(mappings, end, [](auto& m) { return m.begin == m.end; });
-    if (slot == end && used_mapping_slots == mapping_slots) {
+// The first mapping that doesn't end before the address or at it.
+std::size_t first_behind(std::uintptr_t address) {
+    const auto ends_behind = [](std::uintptr_t wanted, const Mapping& mapping) { return wanted < mapping.end; };
+    return static_cast<std::size_t>(std::upper_bound(mappings, mappings + mapping_count, address, ends_behind) - mappings);
+}
+
+void insert(std::size_t place, const Mapping& mapping) {
+    if (mapping_count == mapping_slots) {
         now.full = out_of_mapping_slots;
         return;
     }
-    if (slot == end) ++used_mapping_slots;
-    *slot = mapping;
-    now.mapped += mapping.end - mapping.begin;
+    std::copy_backward(mappings + place, mappings + mapping_count, mappings + mapping_count + 1);
+    mappings[place] = mapping;
+    ++mapping_count;
 }
 
-// Takes the overlap of [begin, end) out of the noted mappings; the rest of a mapping that is cut in two stays noted.
+// Takes [begin, end) out of the noted mappings; what one has in front of it or behind it stays noted.
 void forget(std::uintptr_t begin, std::uintptr_t end) {
-    for (std::size_t i = 0, last = used_mapping_slots; i < last; ++i) {
-        Mapping& mapping = mappings[i];
-        const auto from = std::max(mapping.begin, begin), to = std::min(mapping.end, end);
-        if (mapping.begin == mapping.end || from >= to) continue;
-        const Mapping rest{to, mapping.end};
-        now.mapped -= mapping.end - from;
-        mapping.end = from;
-        if (rest.begin != rest.end) note(rest);
+    for (std::size_t place = first_behind(begin); place < mapping_count && mappings[place].begin < end;) {
+        const Mapping old = mappings[place];
+        now.mapped -= std::min(old.end, end) - std::max(old.begin, begin);
+        std::copy(mappings + place + 1, mappings + mapping_count, mappings + place);
+        --mapping_count;
+        if (old.begin < begin) insert(place++, {old.begin, begin});
+        if (old.end > end) insert(place++, {end, old.end});
     }
 }
 
@@ -171,7 +174,8 @@ void mapped(void* address, std::size_t bytes) noexcept {
     const auto begin = reinterpret_cast<std::uintptr_t>(address);
     const Lock lock;
     forget(begin, begin + bytes);  // MAP_FIXED over an older mapping replaces it
-    note({begin, begin + bytes});
+    insert(first_behind(begin), {begin, begin + bytes});
+    now.mapped += bytes;
     raise_peak();
 }
 
@@ -186,8 +190,8 @@ void unmapped_from(void* address) noexcept {
     if (!started.load(std::memory_order_acquire)) return;
     const auto begin = reinterpret_cast<std::uintptr_t>(address);
     const Lock lock;
-    for (std::size_t i = 0; i < used_mapping_slots; ++i)
-        if (mappings[i].begin == begin && mappings[i].end != begin) return forget(begin, mappings[i].end);
+    const std::size_t place = first_behind(begin);
+    if (place < mapping_count && mappings[place].begin == begin) forget(begin, mappings[place].end);
 }
 
 void program_break_moved(std::int64_t bytes) noexcept {

@@ -41,6 +41,8 @@ def go_wrong(reply):
     elif FAULT == "exit-after-reply":
         say(text + "\n")
         os._exit(3)
+    elif FAULT == "farewell":
+        say(text + "\ngood\nbye\n")
     elif FAULT == "deaf":
         say(text + "\n")
         time.sleep(600)
