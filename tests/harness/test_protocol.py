@@ -19,6 +19,7 @@ from rtconform.harness.implementations import (
     BadConnection,
     Crashed,
     Exited,
+    GivenUp,
     ImplementationError,
     LoaderSession,
     ProtocolViolation,
@@ -96,6 +97,12 @@ def _nothing_is_left_over():
     yield
     assert children() == processes
     assert len(os.listdir("/proc/self/fd")) == files
+
+
+def test_who_is_given_up_is_told_how_long_it_was_waited_for():
+    """Each time, since not all that is asked may take the same."""
+    error = GivenUp(who="mine", seconds=300.0, waited=(20.0, 300.0))
+    assert str(error) == "mine was not tried: it gave no reply 2 times before, within 20 s and 300 s"
 
 
 class TestProcessesThatEnd:

@@ -132,7 +132,7 @@ void before_load(Fault fault, const char* path) {
     if (fault == Fault::changes_cpp_locale)
         std::locale::global(std::locale(std::locale::classic(), new DecimalComma));
     if (fault == Fault::changes_thread_locale) uselocale(newlocale(LC_ALL_MASK, "C.UTF-8", nullptr));
-    if (fault == Fault::changes_variable) setenv("OMP_NUM_THREADS", "1", 1);
+    if (fault == Fault::changes_variable) setenv("RTC_FAULTY_LOADED", "1", 1);
     if (fault == Fault::changes_umask) umask(077);
     if (fault == Fault::handles_terminate) std::set_terminate([] { _exit(1); });
     if (fault == Fault::blocks_signals) {
@@ -141,7 +141,7 @@ void before_load(Fault fault, const char* path) {
         pthread_sigmask(SIG_BLOCK, &all, nullptr);
     }
     if (fault == Fault::replaces_stream) {
-        const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        const int nowhere = open("/dev/zero", O_WRONLY | O_CLOEXEC);
         dup2(nowhere, STDERR_FILENO);
         close(nowhere);
     }

@@ -7,7 +7,8 @@
 // With padding, so many bytes are allocated before all else: what lies where in the heap, down to the cache line, is
 // else the same in each process, and depends on the length of PATH.
 //
-// Ends with 0 after quit and at the end of its input; 2 for another command line, 3 and 4 when standard input or output is lost.
+// Ends with 0 after quit and at the end of its input; with 2 for another command line, with 3 and 4 when standard input
+// or output is lost.
 //
 // It is a child process so that whatever the library does to it, be it a crash, a hang or exit(), is a result.
 #include <fcntl.h>
@@ -66,7 +67,7 @@ Arguments parse(int count, char** values) {
     return arguments;
 }
 
-// One line of standard input without its end; false when there are no more, with the reason in errno if it isn't the end.
+// One line of standard input without its end; false when there are no more, with the reason in errno if there is one.
 bool read_line(std::string& line) {
     static std::string pending;
     static std::size_t searched = 0;

@@ -97,13 +97,10 @@ double slope(const std::vector<double>& y) {
 }
 
 std::vector<std::string> path_list(const Json& list, const std::string& where) {
-    std::vector<std::string> paths;
-    if (!list.is_array()) throw BadRequest(where + ": expected a list of strings.");
-    for (const Json& path : list) {
-        if (!path.is_string()) throw BadRequest(where + ": expected a list of strings.");
-        paths.push_back(path.get<std::string>());
-    }
-    return paths;
+    const auto is_path = [](const Json& path) { return path.is_string(); };
+    if (!list.is_array() || !std::all_of(list.begin(), list.end(), is_path))
+        throw BadRequest(where + ": expected a list of strings.");
+    return list.get<std::vector<std::string>>();
 }
 
 std::vector<std::vector<std::string>> lists_of_paths(const Json& request, const std::string& where) {
@@ -143,8 +140,8 @@ Json Session::measure_memory(const Json& request) {
     for (std::uint64_t cycle = 1; cycle <= cycles; ++cycle) {
         load_and_unload(*loader_, paths, others[cycle % others.size()]);
         left.push_back(static_cast<double>(ledger::usage().asked_for()));
-        const bool is_sure = left.back() - left.front() > many_bytes || open_descriptors() - descriptors > many_handles ||
-                             threads() - threads_before > many_handles;
+        const bool is_sure = left.back() - left.front() > many_bytes ||
+                             std::max(open_descriptors() - descriptors, threads() - threads_before) > many_handles;
         if (cycle >= least_cycles && is_sure) break;
     }
     if (const char* full = ledger::usage().full) throw std::runtime_error(full);

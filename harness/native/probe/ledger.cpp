@@ -72,7 +72,8 @@ int find_linker(dl_phdr_info* info, std::size_t, void*) {
 // The first mapping that doesn't end before the address or at it.
 std::size_t first_behind(std::uintptr_t address) {
     const auto ends_behind = [](std::uintptr_t wanted, const Mapping& mapping) { return wanted < mapping.end; };
-    return static_cast<std::size_t>(std::upper_bound(mappings, mappings + mapping_count, address, ends_behind) - mappings);
+    const Mapping* found = std::upper_bound(mappings, mappings + mapping_count, address, ends_behind);
+    return static_cast<std::size_t>(found - mappings);
 }
 
 void insert(std::size_t place, const Mapping& mapping) {
