@@ -125,10 +125,11 @@ SAMPLES = tuple(name for name in Latency.__dataclass_fields__ if name not in ("p
 
 @dataclass(frozen=True)
 class Blocks:
-    """Raw samples of timed blocks, in nanoseconds, and the outputs `[T, out]`."""
+    """Raw samples of timed blocks, in nanoseconds, how often each waited, and the outputs `[T, out]`."""
 
     wall_ns: np.ndarray
     cpu_ns: np.ndarray
+    waits: np.ndarray
     outputs: np.ndarray
 
 
@@ -233,10 +234,10 @@ class MeasuringSession(RemoteSession):
     ) -> Latency:
         """Time one step for each frame of audio `[N, in]` but the first `warmup`.
 
-        A step is the flow, as in fixtures/models/specs.json, over one frame. State is reset before the first frame and
-        each `reset_every` later; with 0 it goes on from where the models are. After each step, one that calls no model
-        is drawn out to `control_ns`. Before each, `others` run over a frame of their own, and `cache_bytes` of memory
-        are read.
+        A step is the flow, as in fixtures/models/specs.json, over one frame, on a thread that has loaded nothing. The
+        first step and each `reset_every` later begin with a reset, which is timed with them; with 0 state goes on from
+        where the models are. After each step, one that calls no model is drawn out to `control_ns`. Before each,
+        `others` run over a frame of their own, and `cache_bytes` of memory are read.
         """
         values = {
             "models": {name: model.model_id for name, model in models.items()},
@@ -267,13 +268,13 @@ class MeasuringSession(RemoteSession):
         """Time each block of frames `[T, in]`, from the state that the model is in."""
         values = {"model": model.model_id, "frames": wire.array_to_wire(frames), "block": block}
         reply = self._measure("measure_blocks", values, timeout)
-        wall, cpu = (np.array(reply[name], np.float64) for name in ("wall_ns", "cpu_ns"))
+        wall, cpu, waits = (np.array(reply[name], np.float64) for name in ("wall_ns", "cpu_ns", "waits"))
         outputs = self._client.array("measure_blocks", reply["outputs"])
         blocks, shape = -(-len(frames) // block), (len(frames), model.output_size)
-        lengths = {len(wall), len(cpu)}
+        lengths = {len(wall), len(cpu), len(waits)}
         self._client.demand(lengths == {blocks}, "measure_blocks", f"{blocks} of each sample", lengths)
         self._client.demand(outputs.shape == shape, "measure_blocks", f"outputs of shape {shape}", outputs.shape)
-        return Blocks(wall, cpu, outputs)
+        return Blocks(wall, cpu, waits, outputs)
 
     def measure_memory(
         self,

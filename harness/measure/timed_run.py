@@ -23,6 +23,10 @@ WARM_UP = 2
 """Steps before a chunk that are not timed: the request has passed through the caches."""
 
 CHUNKS_PER_RESET = 8
+QUIET = 5
+"""The chunk of these that is silence, and then so little that float32 has no normal number for it."""
+
+DENORMAL = 1e-40
 BURST = 32
 """Chunks in a row, without a pause: more steps than a loader waits for before it takes them for a benchmark."""
 
@@ -75,9 +79,8 @@ class _Process:
         between = {"others": self.others, "cache_bytes": self.conditions.cache_bytes}
         return self.session.measure_latency(self.models, self.step.flow, audio, **between, **how)
 
-    def burst(self, audio: np.ndarray, reset_every: int, timeout: float) -> Latency:
+    def burst(self, audio: np.ndarray, **how: Any) -> Latency:
         """One step after the other, without a pause."""
-        how = {"reset_every": reset_every, "timeout": timeout}
         return self.session.measure_latency(self.models, self.step.flow, audio, **how)
 
 
@@ -97,8 +100,8 @@ def joined(parts: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
 class TimedRun:
     """Raw samples of as many steps as `take` was asked for.
 
-    No frame is ever given twice to a process, so that no answer can be a remembered one. Samples of both processes
-    stand in one row, in chunks of CHUNK steps, the first process first.
+    No frame is ever given twice to a process, silence excepted, so that no answer can be a remembered one. Samples of
+    both processes stand in one row, in chunks of CHUNK steps, the first process first.
     """
 
     def __init__(
@@ -133,8 +136,13 @@ class TimedRun:
             time.sleep(REST * (time.monotonic() - began))
 
     def _audio(self, place: int, frames: int = WARM_UP + CHUNK) -> np.ndarray:
-        """The frames of one chunk, unlike those of any other."""
-        return signals.noise(frames, self.step.width, seed=(self.seed + 1) * 1_000_003 + place)
+        """The frames of one chunk, unlike those of any other but for silence."""
+        is_quiet = place % CHUNKS_PER_RESET == QUIET
+        how = {"seed": (self.seed + 1) * 1_000_003 + place, "amplitude": DENORMAL if is_quiet else 1.0}
+        audio = signals.noise(frames, self.step.width, **how)
+        if is_quiet:
+            audio[: frames // 2] = 0.0
+        return audio
 
     def samples(self) -> dict[str, np.ndarray]:
         """All samples of all steps, by the names that `Latency` has for them."""
@@ -149,11 +157,9 @@ class TimedRun:
         """Raises RequirementFailed at the first timed step with wrong outputs.
 
         Right are those that a third process gives, bit by bit, which is not timed and is given long blocks. Where its
-        bits are others, for which there may be good reasons in another process, and after many steps in a row, without
-        the pauses between chunks, the oracle says what is right.
+        bits are others, for which there may be good reasons in another process, the oracle says what is right.
         """
         __tracebackhide__ = True
-        self._check_burst()
         with self.loader.open() as session:
             models = {
                 name: session.load(case.path, max_frames=CHUNKS_PER_RESET * (WARM_UP + CHUNK))
@@ -171,14 +177,19 @@ class TimedRun:
                     if any(timed[name].tobytes() != untimed[name].tobytes() for name in models):
                         self._check_by_oracle(audio, timed, "when they are timed, and others when they are not")
 
-    def _check_burst(self) -> None:
-        """Judges the frames behind the last reset."""
+    def in_a_row(self) -> dict[str, np.ndarray]:
+        """Samples of some two thousand steps more, of one process, without the pauses between chunks.
+
+        Only the last chunk begins with a reset. Raises RequirementFailed where its outputs are not the oracle's.
+        """
         __tracebackhide__ = True
         audio = self._audio(-1, BURST * CHUNK)
-        seconds = MEASURE_SECONDS + 1e-9 * LONGEST_FACTOR * self._usual_ns * len(audio)
-        timed = self._processes[0].burst(audio, reset_every=CHUNK, timeout=seconds)
+        seconds = MEASURE_SECONDS + 1e-9 * LONGEST_FACTOR * (self._usual_ns + self._control_ns) * len(audio)
+        how = {"reset_every": len(audio) - CHUNK, "control_ns": self._control_ns, "timeout": seconds}
+        timed = self._processes[0].burst(audio, **how)
         last = {name: frames[-CHUNK:] for name, frames in timed.outputs.items()}
         self._check_by_oracle(audio[-CHUNK:], last, f"after {len(audio) - CHUNK} timed steps in a row")
+        return timed.samples()
 
     def _check_by_oracle(self, audio: np.ndarray, outputs: Mapping[str, np.ndarray], when: str) -> None:
         __tracebackhide__ = True

@@ -12,6 +12,7 @@ import numpy as np
 from ..implementations.host import SAMPLES
 from ..measure import deadline, paired
 from ..measure.deadline import Judgement
+from ..measure.first_steps import EVENTS
 from ..measure.statistics import Percentiles
 from ..records import Run
 from .measured import names, of_kind
@@ -68,12 +69,10 @@ class StepFigure:
 
 @dataclass(frozen=True)
 class FirstStepFigure:
-    """The slowest first step after load, after reset and after a pause, in ms."""
+    """The slowest first step after each event, in ms, by what is recorded: {"after load": ms}."""
 
     implementation: str
-    after_load: float
-    after_reset: float
-    after_pause: float
+    slowest: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -92,9 +91,15 @@ def steps(run: Run) -> list[StepFigure]:
 
 def first_steps(run: Run) -> list[FirstStepFigure]:
     """One figure per loader."""
-    events = ("after_load_ns", "after_reset_ns", "after_pause_ns")
     return [
-        FirstStepFigure(names(record)[0], *(max(record[event]) * NS_TO_MS for event in events))
+        FirstStepFigure(
+            names(record)[0],
+            {
+                event.replace("_", " "): max(record[f"{event}_ns"]) * NS_TO_MS
+                for event in EVENTS
+                if f"{event}_ns" in record
+            },
+        )
         for record in of_kind(run, "first_step")
     ]
 
