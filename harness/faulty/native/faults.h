@@ -91,6 +91,17 @@
     X(slow_after_reset,     "lat-slow-after-reset")      \
     X(slow_after_pause,     "lat-slow-after-pause")      \
     X(dear_blocks,          "lat-dear-blocks")           \
+    X(dear_at_256,          "lat-dear-at-256")           \
+    X(dear_when_fresh,      "lat-dear-fresh-blocks")     \
+    X(dear_now_and_then,    "lat-dear-now-and-then")     \
+    X(waits_in_blocks,      "lat-waits-in-blocks")       \
+    X(slow_first_large,     "lat-slow-first-large-block")\
+    X(slow_reset,           "lat-slow-reset")            \
+    X(slow_after_reload,    "lat-slow-after-reload")     \
+    X(slow_after_rest,      "lat-slow-after-long-pause") \
+    X(slow_on_thread,       "lat-slow-on-audio-thread")  \
+    X(slow_in_silence,      "lat-slow-in-silence")       \
+    X(tires,                "lat-tires")                 \
     X(keeps_6mb,            "mem-keeps-6mb")             \
     X(keeps_6mb_in_mmap,    "mem-in-mmap")               \
     X(leaks,                "mem-leak")                  \

@@ -56,7 +56,7 @@ void rtc_model::process(const float* in, float* out, std::uint32_t frames) {
     // run-power-of-two-blocks: what is left of the block repeats its last frame.
     for (std::size_t f = computed; f < frames; ++f)
         std::copy_n(out + (computed - 1) * output_size, output_size, out + f * output_size);
-    effects.after_block(out, frames, frames * output_size);
+    effects.after_block(out, frames * output_size);
 }
 
 void rtc_model::run_frame(const float* in, float* out) {

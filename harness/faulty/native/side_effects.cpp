@@ -42,9 +42,13 @@ constexpr std::uint64_t calls_per_allocation = 1000;
 constexpr std::uint64_t honest_calls = 999;
 constexpr std::int64_t quick_ns = 50'000'000;
 constexpr std::int64_t slow_ns = 3'000'000;  // five models make a late step of it
-constexpr std::int64_t long_pause_ns = 60'000'000;
+constexpr std::int64_t slow_ns_per_frame = 10'000;
+constexpr std::int64_t slow_alone_ns = 30'000'000;
+constexpr std::int64_t pause_ns = 60'000'000, long_pause_ns = 500'000'000;
+constexpr std::uint64_t untiring_calls = 2400;
 constexpr std::size_t unpacked_models = 8;
-constexpr std::size_t dear_frames = 100;
+constexpr std::size_t dear_frames = 100, dear_size = 256, waiting_frames = 32;
+bool has_unloaded = false;
 
 std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch() / 1ns; }
 
@@ -84,6 +88,16 @@ bool is_switch(const void* user) {
     static const void* latest = nullptr;
     const void* const before = std::exchange(latest, user);
     return before != nullptr && before != user;
+}
+
+// Says whether this thread has met this user before.
+bool is_known_to_thread(const void* user) {
+    thread_local std::set<const void*> known;
+    return !known.insert(user).second;
+}
+
+bool is_silent(const float* in, std::size_t floats) {
+    return std::none_of(in, in + floats, [](float value) { return std::isnormal(value); });
 }
 
 void flush_denormals() {
@@ -162,7 +176,7 @@ void after_refusal(Fault fault) {
     if (fault == Fault::leaks_on_refusal) lose(leaked_bytes);
 }
 
-SideEffects::SideEffects(Fault fault) : fault_(fault) {
+SideEffects::SideEffects(Fault fault) : fault_(fault), is_reload_(has_unloaded) {
     if (fault == Fault::keeps_6mb) kept_.assign(six_mb, 1);
     if (fault == Fault::keeps_6mb_in_mmap) {
         mapping_ = mmap(nullptr, six_mb, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -173,6 +187,7 @@ SideEffects::SideEffects(Fault fault) : fault_(fault) {
 
 SideEffects::~SideEffects() {
     if (fault_ == Fault::fpenv_until_unload) stop_flushing_denormals();
+    has_unloaded = true;
     if (fresh_ != nullptr) munmap(const_cast<char*>(fresh_), fresh_bytes);
     if (mapping_ != nullptr) munmap(mapping_, six_mb);
 }
@@ -201,6 +216,7 @@ const float* SideEffects::before_block(const float* in, std::size_t frames, std:
     static std::mutex mutex;
     const std::size_t floats = frames * input_size;
     frames_ += frames;
+    frames_since_reset_ += frames;
     switch (fault_) {
         case Fault::prints: std::printf("processing %zu frames\n", frames); break;
         case Fault::prints_to_stderr: std::fprintf(stderr, "processing %zu frames\n", frames); break;
@@ -226,17 +242,53 @@ const float* SideEffects::before_block(const float* in, std::size_t frames, std:
             if (frames_ == frames) spin(slow_ns);
             break;
         case Fault::slow_after_reset:
-            if (was_reset_) spin(slow_ns);
-            was_reset_ = false;
+            spin(slow_ns_per_frame * static_cast<std::int64_t>(frames_before_reset_));
+            frames_before_reset_ = 0;
             break;
-        case Fault::slow_after_pause: {
+        case Fault::slow_after_reload:
+            if (is_reload_ && frames_ == frames) spin(slow_ns);
+            break;
+        case Fault::slow_first_large:
+            if (frames > 1 && !had_large_block_) spin(slow_alone_ns);
+            had_large_block_ |= frames > 1;
+            break;
+        case Fault::slow_after_pause:
+        case Fault::slow_after_rest: {
             // As a helper thread that spins for a while, and then has to be woken.
-            const std::int64_t now = now_ns();
-            if (last_call_ns_ != 0 && now - last_call_ns_ > long_pause_ns) spin(slow_ns);
+            const std::int64_t longest = fault_ == Fault::slow_after_pause ? pause_ns : long_pause_ns;
+            if (last_call_ns_ != 0 && now_ns() - last_call_ns_ > longest) spin(slow_ns);
             last_call_ns_ = now_ns();
             break;
         }
-        case Fault::dear_blocks: block_began_ns_ = now_ns(); break;
+        case Fault::slow_on_thread:
+            // Scratch memory and packed weights in thread_local variables.
+            if (made_by_ != std::this_thread::get_id() && !is_known_to_thread(this)) spin(slow_ns);
+            break;
+        case Fault::slow_in_silence:
+            if (is_silent(in, floats)) spin(4 * slow_ns);
+            break;
+        case Fault::tires:
+            if (++calls_ > untiring_calls && calls_ % 8 == 0) spin(slow_ns);
+            break;
+        case Fault::waits_in_blocks:
+            if (frames > waiting_frames) std::this_thread::sleep_for(12ms);
+            break;
+        case Fault::dear_when_fresh:
+            is_dear_ = frames > 1 && remembered_.emplace(in, in + floats).second;
+            block_began_ns_ = now_ns();
+            break;
+        case Fault::dear_now_and_then:
+            is_dear_ = frames > 1 && ++calls_ % 4 == 0;
+            block_began_ns_ = now_ns();
+            break;
+        case Fault::dear_at_256:
+            is_dear_ = frames == dear_size;
+            block_began_ns_ = now_ns();
+            break;
+        case Fault::dear_blocks:
+            is_dear_ = frames > dear_frames;
+            block_began_ns_ = now_ns();
+            break;
         case Fault::leaks_fpenv:
         case Fault::fpenv_until_unload: flush_denormals(); break;
         case Fault::prints_on_nan:
@@ -296,9 +348,9 @@ void SideEffects::in_empty_block() {
     if (fault_ == Fault::alloc_in_empty_block) made_in_each_block_ = std::vector<float>(1);
 }
 
-void SideEffects::after_block(float* out, std::size_t frames, std::size_t floats) {
+void SideEffects::after_block(float* out, std::size_t floats) {
     // As if computed anew for each of several parts.
-    if (fault_ == Fault::dear_blocks && frames > dear_frames) spin(2 * (now_ns() - block_began_ns_));
+    if (is_dear_) spin((fault_ == Fault::dear_now_and_then ? 9 : 2) * (now_ns() - block_began_ns_));
     if (fault_ != Fault::cheats_when_timed) return;
     const std::int64_t now = now_ns();
     calls_in_quick_succession_ = now - last_call_ns_ < quick_ns ? calls_in_quick_succession_ + 1 : 1;
@@ -309,6 +361,9 @@ void SideEffects::after_block(float* out, std::size_t frames, std::size_t floats
 void SideEffects::in_reset() {
     was_reset_ = true;
     if (fault_ == Fault::leaks_in_reset && frames_ != 0) lose(leaked_bytes);
+    frames_before_reset_ = frames_since_reset_;
+    frames_since_reset_ = 0;
+    if (fault_ == Fault::slow_reset) spin(slow_ns);
     // A fresh buffer in place of one that was written to.
     if (fault_ == Fault::alloc_in_reset && frames_ != 0) made_in_each_block_ = std::vector<float>(frames_);
 }

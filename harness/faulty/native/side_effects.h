@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "faults.h"
@@ -31,7 +32,7 @@ public:
 
     // Returns the input frames to use.
     const float* before_block(const float* in, std::size_t frames, std::size_t input_size);
-    void after_block(float* out, std::size_t frames, std::size_t floats);
+    void after_block(float* out, std::size_t floats);
     void in_reset();
     void in_empty_block();
 
@@ -53,7 +54,9 @@ private:
     std::uint64_t calls_in_quick_succession_ = 0;
     std::int64_t last_call_ns_ = 0;
     std::int64_t block_began_ns_ = 0;
-    bool was_reset_ = false;
+    std::uint64_t frames_before_reset_ = 0, frames_since_reset_ = 0;
+    bool is_reload_ = false, had_large_block_ = false, is_dear_ = false;
+    const std::thread::id made_by_ = std::this_thread::get_id();
 };
 
 }  // namespace rtc_faulty
