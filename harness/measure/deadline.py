@@ -58,10 +58,9 @@ class Judgement:
 
 
 def _as_long(control_ns: np.ndarray, wall_ns: np.ndarray, deadline_ns: float) -> np.ndarray:
-    """What the control would have taken if it were drawn out to the usual length of a step.
+    """What the control, which may be shorter, would have taken if it were drawn out to the usual length of a step.
 
-    It may be shorter, but is delayed as a step is. Where usual steps are late, there is no room for a delay, and nothing
-    to tell by it.
+    It is delayed as a step is. Where usual steps are late themselves, nothing can be told by that.
     """
     shortest, usual = control_ns.min(), np.median(wall_ns)
     return control_ns - shortest + usual if shortest < usual <= deadline_ns else control_ns

@@ -62,7 +62,8 @@ def first_steps(loader: Any, step: Step, seed: int) -> dict[str, dict[str, np.nd
             process.take_blocks("first_block")
     for process in processes:
         process.check_outputs(loader.declaration.numeric_class)
-    return {event: {name: np.array([each.taken[event][name] for each in processes]) for name in TIMES} for event in EVENTS}
+    taken = [process.taken for process in processes]
+    return {event: {name: np.array([each[event][name] for each in taken]) for name in TIMES} for event in EVENTS}
 
 
 class _Process:

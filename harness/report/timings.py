@@ -69,7 +69,7 @@ class StepFigure:
 
 @dataclass(frozen=True)
 class FirstStepFigure:
-    """The slowest first step after each event, in ms, by what is recorded: {"after load": ms}."""
+    """The slowest first step after each event, in ms: {"after load": ms}."""
 
     implementation: str
     slowest: Mapping[str, float]
@@ -94,11 +94,7 @@ def first_steps(run: Run) -> list[FirstStepFigure]:
     return [
         FirstStepFigure(
             names(record)[0],
-            {
-                event.replace("_", " "): max(record[f"{event}_ns"]) * NS_TO_MS
-                for event in EVENTS
-                if f"{event}_ns" in record
-            },
+            {event.replace("_", " "): max(record[f"{event}_ns"]) * NS_TO_MS for event in EVENTS},
         )
         for record in of_kind(run, "first_step")
     ]

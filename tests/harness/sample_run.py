@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rtconform.harness import catalogue
+from rtconform.harness.measure.first_steps import EVENTS
 from rtconform.harness.records import Writer, outcome_of
 from rtconform.harness.verdicts import Verdict, exit_code, standings
 
@@ -203,7 +204,7 @@ def measurements() -> list[dict[str, Any]]:
             samples = _timed_steps(draw, median * factor, late=loader == "mine" and conditions == "warm")
             how = {"conditions": conditions, "priority": "real-time", "chunk": 64, "deadline_ms": 10.0}
             records.append(made("latency", "LAT-STEP", loader, **how, **samples))
-        firsts = {f"after_{event}_ns": [median * 9] * 3 for event in ("load", "reset", "pause")}
+        firsts = {f"{event}_ns": [median * 9] * 3 for event in EVENTS}
         records.append(made("first_step", "LAT-FIRST", loader, **firsts, deadline_ms=10.0))
         costs = [
             {"block": block, "cpu_ns": median, "wall_ns": median, "ratio": 1.0}

@@ -55,6 +55,16 @@ def test_steps_of_nothing_that_are_late_as_often_excuse_the_loader():
     assert (late.control, late.verdict) == (20, None)
 
 
+def test_a_control_that_is_shorter_than_a_step_is_judged_by_its_delay():
+    """Steps of 9.6 ms have room for 0.4 ms, and steps that are late without one have none."""
+    delayed = {"wall_ns": np.full(STEPS, 9_600_000), "control_ns": np.full(STEPS, 5 * MS)}
+    delayed["control_ns"][:30] += MS // 2
+    near = Judgement.of(samples() | delayed, 10.0)
+    assert (near.misses, near.control, near.verdict) == (0, 30, Verdict.PASS)
+    far = Judgement.of(samples() | delayed | {name: np.full(STEPS, 12 * MS) for name in ("wall_ns", "cpu_ns")}, 10.0)
+    assert (far.control, far.verdict) == (0, Verdict.FAIL)
+
+
 def test_the_sentence_has_all_counts():
     """Those of the machine only where there are any."""
     assert str(judged(wall_ns=12 * MS)).startswith("20 of 4608 steps missed 10 ms, 20 of them because the processor")

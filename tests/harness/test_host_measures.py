@@ -111,6 +111,15 @@ class TestLatency:
         assert all(count >= 2 for count in reply["waits"])
         assert reply["wake_ns"] == []
 
+    def test_a_reset_is_timed_with_the_step_behind_it(self, path: Path) -> None:
+        """Each of two models spins for 3 ms in reset."""
+        reply = self.measured("lat-slow-reset", path, noise(6, 4), reset_every=3)
+        assert min(reply["wall_ns"][0], reply["wall_ns"][3]) >= 6_000_000
+
+    def test_steps_run_on_a_thread_that_has_loaded_nothing(self, path: Path) -> None:
+        """Each of two models spins for 3 ms in its first block on such a thread."""
+        assert self.measured("lat-slow-on-audio-thread", path, noise(2, 4))["wall_ns"][0] >= 6_000_000
+
     @pytest.mark.parametrize("enter", [None, as_a_musician], ids=["as-it-is", "as-a-musician"])
     def test_real_time_priority_ends_with_the_measurement(self, path: Path, enter: Callable[[], None] | None) -> None:
         """Also for who may raise the priority by a limit, as audio users do, and not by a capability."""
@@ -154,7 +163,7 @@ class TestBlocks:
         with running(FAULTY) as host:
             model = host.loaded(path)
             reply = host.do("measure_blocks", model=model, frames=packed(noise(10, 3)), block=4)
-            assert len(reply["wall_ns"]) == len(reply["cpu_ns"]) == 3
+            assert len(reply["wall_ns"]) == len(reply["cpu_ns"]) == len(reply["waits"]) == 3
             assert np.array_equal(unpacked(reply["outputs"]), host.run(host.loaded(path), noise(10, 3)))
 
     def test_a_block_longer_than_prepared_is_refused(self, path: Path) -> None:
