@@ -19,7 +19,6 @@ from rtconform.harness.implementations import (
     BadConnection,
     Crashed,
     Exited,
-    GivenUp,
     ImplementationError,
     LoaderSession,
     ProtocolViolation,
@@ -31,6 +30,7 @@ from rtconform.harness.implementations import (
     wire,
 )
 from rtconform.harness.implementations.client import Client, signal_name
+from rtconform.harness.implementations.errors import GivenUp
 from rtconform.harness.implementations.host import SAMPLES
 from rtconform.harness.implementations.remote import RemoteSession
 
