@@ -43,11 +43,12 @@ constexpr std::uint64_t honest_calls = 999;
 constexpr std::int64_t quick_ns = 50'000'000;
 constexpr std::int64_t slow_ns = 3'000'000;  // five models make a late step of it
 constexpr std::int64_t slow_ns_per_frame = 10'000;
-constexpr std::int64_t slow_alone_ns = 30'000'000;
+constexpr std::int64_t very_slow_ns = 100'000'000;  // beside a block of several frames
 constexpr std::int64_t pause_ns = 60'000'000, long_pause_ns = 500'000'000;
 constexpr std::uint64_t untiring_calls = 2400;
 constexpr std::size_t unpacked_models = 8;
 constexpr std::size_t dear_frames = 100, dear_size = 256, waiting_frames = 32;
+constexpr std::size_t most_dear_frames = 64;  // or trying them takes minutes
 bool has_unloaded = false;
 
 std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch() / 1ns; }
@@ -249,7 +250,7 @@ const float* SideEffects::before_block(const float* in, std::size_t frames, std:
             if (is_reload_ && frames_ == frames) spin(slow_ns);
             break;
         case Fault::slow_first_large:
-            if (frames > 1 && !had_large_block_) spin(slow_alone_ns);
+            if (frames > 1 && !had_large_block_) spin(very_slow_ns);
             had_large_block_ |= frames > 1;
             break;
         case Fault::slow_after_pause:
@@ -274,11 +275,11 @@ const float* SideEffects::before_block(const float* in, std::size_t frames, std:
             if (frames > waiting_frames) std::this_thread::sleep_for(12ms);
             break;
         case Fault::dear_when_fresh:
-            is_dear_ = frames > 1 && remembered_.emplace(in, in + floats).second;
+            is_dear_ = frames > 1 && frames <= most_dear_frames && remembered_.emplace(in, in + floats).second;
             block_began_ns_ = now_ns();
             break;
         case Fault::dear_now_and_then:
-            is_dear_ = frames > 1 && ++calls_ % 4 == 0;
+            is_dear_ = frames > 1 && frames <= most_dear_frames && ++calls_ % 4 == 0;
             block_began_ns_ = now_ns();
             break;
         case Fault::dear_at_256:
