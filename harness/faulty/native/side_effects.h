@@ -55,7 +55,7 @@ private:
     std::int64_t last_call_ns_ = 0;
     std::int64_t block_began_ns_ = 0;
     std::uint64_t frames_before_reset_ = 0, frames_since_reset_ = 0;
-    bool is_reload_ = false, had_large_block_ = false, is_dear_ = false;
+    bool was_reset_ = false, is_reload_ = false, had_large_block_ = false, is_dear_ = false;
     const std::thread::id made_by_ = std::this_thread::get_id();
 };
 
