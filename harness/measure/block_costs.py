@@ -13,7 +13,7 @@ from ..judging import check_same_bits
 BLOCKS = (1, 2, 3, 16, 32, 64, 128, 256, 334, 512, 1024, 2048, 4096)
 """Those that hosts use, and some that none does."""
 
-DRAWN = 3
+DRAWN, LARGEST_DRAWN = 3, 1024
 """As many others, by a seed: nobody knows beforehand which."""
 
 LEAST_FRAMES = 128
@@ -37,7 +37,7 @@ class BlockCost:
 
 def sizes(seed: int) -> list[int]:
     """The block sizes that are tried, the smallest first, the small ones drawn as often as the large."""
-    drawn = np.exp(np.random.default_rng(seed).uniform(np.log(4), np.log(max(BLOCKS)), DRAWN))
+    drawn = np.exp(np.random.default_rng(seed).uniform(np.log(4), np.log(LARGEST_DRAWN), DRAWN))
     return sorted({*BLOCKS, *map(int, drawn)})
 
 

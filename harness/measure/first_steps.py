@@ -28,7 +28,7 @@ EVENTS = {
 PAUSES = {"after_pause": 0.1, "after_long_pause": 1.0}
 """In seconds: as long as many buffers, when what spins for the next call has given up, and as between two phrases."""
 
-FRAMES = 8
+FRAMES = 4
 """Frames after each event, of which the first is timed for the event, and all are checked."""
 
 PLAYED = 512
