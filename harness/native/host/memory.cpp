@@ -16,7 +16,7 @@ namespace {
 
 namespace ledger = probe::ledger;
 
-constexpr std::uint32_t prepared_frames = Model::max_block;
+constexpr std::uint32_t prepared_frames = 1024;  // as long as most hosts ask for
 constexpr std::size_t processed_frames = 43;  // not a power of two, less than what is prepared
 constexpr std::uint64_t default_cycles = 20;
 constexpr std::uint64_t max_cycles = 1000;
