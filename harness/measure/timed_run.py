@@ -180,13 +180,13 @@ class TimedRun:
     def in_a_row(self) -> dict[str, np.ndarray]:
         """Samples of some two thousand steps more, of one process, without the pauses between chunks.
 
-        Only the last chunk begins with a reset. Steps of nothing would be pauses too, so the control is that of as many
+        Each chunk begins with a reset. Steps of nothing would be pauses too, so the control is that of as many
         steps before. Raises RequirementFailed where its outputs are not the oracle's.
         """
         __tracebackhide__ = True
         audio = self._audio(-1, BURST * CHUNK)
         seconds = MEASURE_SECONDS + 1e-9 * LONGEST_FACTOR * self._usual_ns * len(audio)
-        timed = self._processes[0].burst(audio, reset_every=len(audio) - CHUNK, timeout=seconds)
+        timed = self._processes[0].burst(audio, reset_every=CHUNK, timeout=seconds)
         last = {name: frames[-CHUNK:] for name, frames in timed.outputs.items()}
         self._check_by_oracle(audio[-CHUNK:], last, f"after {len(audio) - CHUNK} timed steps in a row")
         return timed.samples() | {"control_ns": self.samples()["control_ns"][-len(audio) :]}
