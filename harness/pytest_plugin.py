@@ -11,6 +11,7 @@ import difflib
 import signal
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,8 @@ WORDS = {
     Verdict.XPASS: ("X", "UNEXPECTED PASS"),
     Verdict.SUITE_ERROR: ("E", "SUITE ERROR"),
 }
+
+SECONDS_TO_BE_HEARD = 3
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -90,10 +93,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _end_on_sigterm(config: pytest.Config) -> None:
-    """As on Ctrl-C: the processes of implementations have sessions of their own, and would live on."""
+    """As on Ctrl-C: the processes of implementations have sessions of their own, and would live on.
+
+    It is said again until it is heard, since an interrupt is lost in a callback of the garbage collector, as hypothesis
+    has one.
+    """
+
+    def interrupt(*_: object) -> None:
+        signal.alarm(SECONDS_TO_BE_HEARD)
+        raise KeyboardInterrupt
+
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        config.add_cleanup(lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+        for number in (signal.SIGTERM, signal.SIGALRM):
+            signal.signal(number, interrupt)
+            config.add_cleanup(partial(signal.signal, number, signal.SIG_DFL))
+
+
+def pytest_keyboard_interrupt() -> None:
+    signal.alarm(0)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,8 +1,11 @@
-"""What several tests of the native half start from."""
+"""What several tests start from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,3 +31,22 @@ def host() -> Iterator[Host]:
 def breaching(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A library of loaders that break loader.h."""
     return raw_host.compiled("breaching_loaders.cpp", tmp_path_factory.mktemp("breaching"))
+
+
+@pytest.fixture
+def rtconform(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`rtconform(*arguments)` in a folder of its own, with a settings file that names nothing."""
+    (tmp_path / "rtconform.toml").write_text("timeout_s = 5.0\n")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "CI"))}
+
+    def call(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "rtconform", *map(str, arguments)],
+            cwd=tmp_path,
+            env={**environment, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return call

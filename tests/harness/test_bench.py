@@ -169,7 +169,7 @@ class TestReport:
         assert benched.render_terminal(measured).splitlines()[2].split() == ["new", *["-"] * 6]
 
     def test_memory_limits_and_who_is_missing(self) -> None:
-        memory = Memory(2**20, 3 * 2**20, 0, 2**20, 0.0, 0)
+        memory = Memory(2**20, 3 * 2**20, 0, 2**20, 0.0, 0, 0, 0)
         measured = made_up({"old": [100] * 4}, memory={"old": memory}, limits={32: [5e4, 6e4, 5e4]})
         measured = dataclasses.replace(measured, left_out={"far": "it needs torch"})
         text = benched.render_markdown(measured)

@@ -6,10 +6,6 @@ import pytest
 
 from rtconform.harness.rtneural_json import read
 
-from .test_run import rtconform
-
-__all__ = ["rtconform"]
-
 MODULES = """
 import torch
 

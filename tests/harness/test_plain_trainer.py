@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_run import results, rtconform
-
-__all__ = ["rtconform"]
+from .test_run import results
 
 SHOWN = (
     "TRN-PARAMETERS",

@@ -9,10 +9,6 @@ import pytest
 
 from rtconform.harness.paths import PACKAGE
 
-from .test_run import rtconform
-
-__all__ = ["rtconform"]
-
 SCHEMA = json.loads((PACKAGE / "harness" / "train-progress-1.schema.json").read_text(encoding="utf-8"))
 STRANGER = """
 import json, pathlib, shutil

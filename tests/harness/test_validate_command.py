@@ -8,10 +8,6 @@ import pytest
 from rtconform.harness import five_models
 from rtconform.harness.selection import SMALL
 
-from .test_run import rtconform
-
-__all__ = ["rtconform"]
-
 FILES = [model["file"] for model in five_models.specs().values()]
 
 

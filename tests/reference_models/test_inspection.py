@@ -12,7 +12,7 @@ from rtconform.reference_models.data.inspection import inspect, picture
 from rtconform.reference_models.data.kinds import READERS
 from rtconform.reference_models.errors import ConfigError
 
-from ..harness.test_run import rtconform
+from ..harness.conftest import rtconform
 from .miniatures import KINDS, cached, copy, miniatures, shared_cache
 
 __all__ = ["cached", "copy", "miniatures", "rtconform", "shared_cache"]
