@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -160,36 +160,56 @@ class TimedRun:
         bits are others, for which there may be good reasons in another process, the oracle says what is right.
         """
         __tracebackhide__ = True
-        with self.loader.open() as session:
-            models = {
-                name: session.load(case.path, max_frames=CHUNKS_PER_RESET * (WARM_UP + CHUNK))
-                for name, case in self.step.models.items()
-            }
+        with self._untimed() as untimed:
             for begin in range(0, len(self._chunks), CHUNKS_PER_RESET):
                 places = range(begin, min(begin + CHUNKS_PER_RESET, len(self._chunks)))
                 audio = np.concatenate([self._audio(place) for place in places])
-                for model in models.values():
-                    model.reset()
-                untimed = self.step.run({name: model.process for name, model in models.items()}, audio)
+                right = untimed(audio)
                 for process in range(len(self._processes)):
                     chunks = [self._chunks[place][process].outputs for place in places]
-                    timed = {name: np.concatenate([outputs[name] for outputs in chunks]) for name in models}
-                    if any(timed[name].tobytes() != untimed[name].tobytes() for name in models):
-                        self._check_by_oracle(audio, timed, "when they are timed, and others when they are not")
+                    timed = {name: np.concatenate([outputs[name] for outputs in chunks]) for name in right}
+                    self._check(audio, timed, right, "when they are timed, and others when they are not")
 
     def in_a_row(self) -> dict[str, np.ndarray]:
         """Samples of some two thousand steps more, of one process, without the pauses between chunks.
 
         Each chunk begins with a reset. Steps of nothing would be pauses too, so the control is that of as many
-        steps before. Raises RequirementFailed where its outputs are not the oracle's.
+        steps before. Raises RequirementFailed at the first chunk with wrong outputs, as `check_outputs` does.
         """
         __tracebackhide__ = True
         audio = self._audio(-1, BURST * CHUNK)
         seconds = MEASURE_SECONDS + 1e-9 * LONGEST_FACTOR * self._usual_ns * len(audio)
         timed = self._processes[0].burst(audio, reset_every=CHUNK, timeout=seconds)
-        last = {name: frames[-CHUNK:] for name, frames in timed.outputs.items()}
-        self._check_by_oracle(audio[-CHUNK:], last, f"after {len(audio) - CHUNK} timed steps in a row")
+        with self._untimed() as untimed:
+            for begin in range(0, len(audio), CHUNK):
+                chunk = slice(begin, begin + CHUNK)
+                outputs = {name: frames[chunk] for name, frames in timed.outputs.items()}
+                when = f"after {begin} timed steps in a row"
+                self._check(audio[chunk], outputs, untimed(audio[chunk]), when)
         return timed.samples() | {"control_ns": self.samples()["control_ns"][-len(audio) :]}
+
+    @contextmanager
+    def _untimed(self) -> Iterator[Callable[[np.ndarray], dict[str, np.ndarray]]]:
+        """In a process of its own, what gives the outputs of steps from reset on, in long blocks."""
+        with self.loader.open() as session:
+            models = {
+                name: session.load(case.path, max_frames=CHUNKS_PER_RESET * (WARM_UP + CHUNK))
+                for name, case in self.step.models.items()
+            }
+
+            def run(audio: np.ndarray) -> dict[str, np.ndarray]:
+                for model in models.values():
+                    model.reset()
+                return self.step.run({name: model.process for name, model in models.items()}, audio)
+
+            yield run
+
+    def _check(
+        self, audio: np.ndarray, outputs: Mapping[str, np.ndarray], untimed: Mapping[str, np.ndarray], when: str
+    ) -> None:
+        __tracebackhide__ = True
+        if any(outputs[name].tobytes() != untimed[name].tobytes() for name in untimed):
+            self._check_by_oracle(audio, outputs, when)
 
     def _check_by_oracle(self, audio: np.ndarray, outputs: Mapping[str, np.ndarray], when: str) -> None:
         __tracebackhide__ = True

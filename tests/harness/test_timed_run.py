@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import ExitStack
 from types import SimpleNamespace
 
@@ -57,7 +58,8 @@ class Session:
 def timed(fault=lambda number: 0.0, conditions=WARM, deadline_ms=10.0):
     """(a run of some chunks, its processes): the first of them is wrong as `fault` says."""
     processes = [Session(fault), Session(), Session()]
-    loader = SimpleNamespace(open=iter(processes).__next__, declaration=SimpleNamespace(numeric_class="f32"))
+    opened = itertools.chain(processes, iter(Session, None))
+    loader = SimpleNamespace(open=opened.__next__, declaration=SimpleNamespace(numeric_class="f32"))
     with ExitStack() as stack:
         run = TimedRun(stack, loader, STEP, conditions, deadline_ms, seed=3)
     run.take(CHUNKS * 2 * CHUNK)
@@ -116,11 +118,14 @@ def test_wrong_outputs_of_any_chunk_are_a_failure(wrong):
         run.check_outputs()
 
 
-def test_wrong_outputs_after_many_steps_in_a_row_are_a_failure():
-    """Where the pauses between chunks would have kept a loader honest."""
-    run, _ = timed(lambda number: 0.01 * (number == CHUNKS + 1))
+@pytest.mark.parametrize("wrong", [0, 700, 2047])
+def test_wrong_outputs_among_many_steps_in_a_row_are_a_failure(wrong):
+    """Where the pauses between chunks would have kept a loader honest; one step is enough."""
+    in_a_row = 0.01 * (np.arange(2048)[:, np.newaxis] == wrong)
+    run, _ = timed(lambda number: in_a_row if number == CHUNKS + 1 else 0.0)
     run.check_outputs()
-    with pytest.raises(RequirementFailed, match="dense gave wrong outputs after 1984 timed steps in a row"):
+    steps = wrong // CHUNK * CHUNK
+    with pytest.raises(RequirementFailed, match=f"dense gave wrong outputs after {steps} timed steps in a row"):
         run.in_a_row()
 
 
@@ -166,7 +171,8 @@ def test_wrong_outputs_of_a_first_step_are_a_failure(no_pauses, wrong, event):
 def test_first_steps_of_three_processes_stand_side_by_side(no_pauses):
     """The models are reset once, which is timed, and loaded twice; no frame is given twice to a process."""
     processes = [Session() for _ in range(first_steps.PROCESSES)]
-    loader = SimpleNamespace(open=iter(processes).__next__, declaration=SimpleNamespace(numeric_class="f32"))
+    opened = itertools.chain(processes, iter(Session, None))
+    loader = SimpleNamespace(open=opened.__next__, declaration=SimpleNamespace(numeric_class="f32"))
     taken = first_steps.first_steps(loader, STEP, seed=1)
     assert list(taken) == list(first_steps.EVENTS)
     assert all(len(times[name]) == len(processes) for times in taken.values() for name in first_steps.TIMES)

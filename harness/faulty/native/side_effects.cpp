@@ -39,7 +39,7 @@ constexpr std::size_t six_mb = std::size_t{6} << 20;
 constexpr std::size_t leaked_bytes = 1024, leaked_little = 48, kept_per_frame = 4096;
 constexpr std::uint64_t frames_per_spike = 200;
 constexpr std::uint64_t calls_per_allocation = 1000;
-constexpr std::uint64_t honest_calls = 999;
+constexpr std::uint64_t honest_calls = 499;
 constexpr std::int64_t quick_ns = 50'000'000;
 constexpr std::int64_t slow_ns = 3'000'000;  // five models make a late step of it
 constexpr std::int64_t slow_ns_per_frame = 10'000;
