@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from .catalogue import TIMED_CLASSES
+
 
 class Verdict(str, Enum):
     """The outcome of one requirement on one case of one implementation."""
@@ -57,7 +59,8 @@ def exit_code(outcomes: Iterable[Outcome], gating: Iterable[str] | None = None) 
     """The exit code of a run: MUST requirements of the gating classes decide (all classes when `gating` is None).
 
     A fault of the suite itself always counts, and so does an implementation of which nothing was judged because it
-    declares nothing. A chain may well be one whose implementations have nothing in common.
+    declares nothing. A chain may well be one whose implementations have nothing in common, and who can't be timed is
+    passed over in a run of the timed classes, as long as others are there.
     """
     classes = None if gating is None else set(gating)
     outcomes = [
@@ -69,7 +72,8 @@ def exit_code(outcomes: Iterable[Outcome], gating: Iterable[str] | None = None) 
     verdicts = {
         outcome.verdict for outcome in outcomes if outcome.level == "MUST" or outcome.verdict is Verdict.SUITE_ERROR
     }
-    alone = {outcome.implementation for outcome in outcomes if not outcome.is_chain}
+    untimed = (outcome for outcome in outcomes if outcome.conformance_class not in TIMED_CLASSES)
+    alone = {outcome.implementation for outcome in untimed if not outcome.is_chain}
     nothing_judged = not alone <= judged or (bool(outcomes) and not judged)
     if nothing_judged or any(verdict.is_unexpected for verdict in verdicts):
         return ExitCode.UNEXPECTED

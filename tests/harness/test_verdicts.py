@@ -36,6 +36,17 @@ def test_a_chain_may_have_nothing_in_common():
     assert exit_code(chain) is ExitCode.UNEXPECTED
 
 
+@pytest.mark.parametrize("timed", ["latency", "memory"])
+def test_who_can_not_be_timed_is_passed_over_beside_others(timed):
+    """As by `pytest -m latency` with a Python pipeline in the settings; alone, or in other classes, it is no success."""
+    unmeasured = outcomes(Verdict.SKIP, conformance_class=timed, implementation="python")
+    others = outcomes(Verdict.PASS, conformance_class=timed)
+    silent = outcomes(Verdict.SKIP, implementation="python")
+    assert exit_code([*others, *unmeasured]) is ExitCode.OK
+    assert exit_code(unmeasured) is ExitCode.UNEXPECTED
+    assert exit_code([*others, *unmeasured, *silent]) is ExitCode.UNEXPECTED
+
+
 def test_a_should_that_fails_does_not_turn_the_run_red():
     """It is reported and gates nothing."""
     assert exit_code([*outcomes(Verdict.PASS), *outcomes(Verdict.FAIL, level="SHOULD")]) is ExitCode.OK
