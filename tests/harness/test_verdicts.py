@@ -38,7 +38,7 @@ def test_a_chain_may_have_nothing_in_common():
 
 @pytest.mark.parametrize("timed", ["latency", "memory"])
 def test_who_can_not_be_timed_is_passed_over_beside_others(timed):
-    """As by `pytest -m latency` with a Python pipeline in the settings; alone, or in other classes, it is no success."""
+    """As by `pytest -m latency` with a pipeline in Python; alone, or in other classes, it is no success."""
     unmeasured = outcomes(Verdict.SKIP, conformance_class=timed, implementation="python")
     others = outcomes(Verdict.PASS, conformance_class=timed)
     silent = outcomes(Verdict.SKIP, implementation="python")
