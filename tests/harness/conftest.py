@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from . import raw_host
+from . import command_line, raw_host
 from .raw_host import FAULTY, Host, running
 
 
@@ -37,16 +36,4 @@ def breaching(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rtconform(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """`rtconform(*arguments)` in a folder of its own, with a settings file that names nothing."""
     (tmp_path / "rtconform.toml").write_text("timeout_s = 5.0\n")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "CI"))}
-
-    def call(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "rtconform", *map(str, arguments)],
-            cwd=tmp_path,
-            env={**environment, **variables},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return call
+    return partial(command_line.rtconform, tmp_path)

@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema_rs
@@ -18,6 +17,8 @@ from rtconform.harness.implementations.errors import NotAvailable
 from rtconform.harness.judging import BrokenChain, RequirementFailed
 from rtconform.harness.records import SCHEMA_FILE, read
 from rtconform.harness.report import html
+
+from .command_line import rtconform
 
 pytestmark = pytest.mark.xdist_group("blame")  # some of it shares one run
 
@@ -156,19 +157,6 @@ class KerasLike(ToyExporter):
     def lstm(self, part, index):
         return super().lstm(part, index) | {"activation": "tanh"}
 '''
-
-
-def rtconform(folder, *arguments, **variables):
-    """What a command comes to in a folder."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "CI"))}
-    return subprocess.run(
-        [sys.executable, "-m", "rtconform", *map(str, arguments)],
-        cwd=folder,
-        env={**environment, **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -38,13 +38,14 @@ def test_a_chain_may_have_nothing_in_common():
 
 @pytest.mark.parametrize("timed", ["latency", "memory"])
 def test_who_can_not_be_timed_is_passed_over_beside_others(timed):
-    """As by `pytest -m latency` with a pipeline in Python; alone, or in other classes, it is no success."""
+    """As by `pytest -m latency` with a pipeline in Python; alone, named, or in other classes, it is no success."""
     unmeasured = outcomes(Verdict.SKIP, conformance_class=timed, implementation="python")
     others = outcomes(Verdict.PASS, conformance_class=timed)
     silent = outcomes(Verdict.SKIP, implementation="python")
-    assert exit_code([*others, *unmeasured]) is ExitCode.OK
-    assert exit_code(unmeasured) is ExitCode.UNEXPECTED
-    assert exit_code([*others, *unmeasured, *silent]) is ExitCode.UNEXPECTED
+    assert exit_code([*others, *unmeasured], from_settings=True) is ExitCode.OK
+    assert exit_code(unmeasured, from_settings=True) is ExitCode.UNEXPECTED
+    assert exit_code([*others, *unmeasured, *silent], from_settings=True) is ExitCode.UNEXPECTED
+    assert exit_code([*others, *unmeasured]) is ExitCode.UNEXPECTED
 
 
 def test_a_should_that_fails_does_not_turn_the_run_red():
