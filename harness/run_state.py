@@ -72,6 +72,7 @@ class RunState:
         fail_once: bool,
         out: Path,
         is_worker: bool,
+        from_settings: bool,
         command: list[str],
     ) -> None:
         self.config = config
@@ -81,6 +82,7 @@ class RunState:
         self.fail_once = fail_once
         self.out = out
         self.is_worker = is_worker
+        self.from_settings = from_settings
         self.command = command
         self.finished = False
         self.unreported = ""
@@ -131,6 +133,7 @@ class RunState:
             fail_once=option("fail-once"),
             out=out,
             is_worker=hasattr(pytest_config, "workerinput"),
+            from_settings=not any(given.values()),
             command=list(pytest_config.invocation_params.args),
         )
 
@@ -339,7 +342,8 @@ class RunState:
         `others_failed`: an item that is no requirement's has failed, which no verdict can make good.
         """
         outcomes = [records.outcome_of(result) for result in self._results]
-        code = ExitCode.UNEXPECTED if others_failed else exit_code(outcomes, self.config.classes or None)
+        code = exit_code(outcomes, self.config.classes or None, from_settings=self.from_settings)
+        code = ExitCode.UNEXPECTED if others_failed else code
         counts = {verdict.value: sum(o.verdict is verdict for o in outcomes) for verdict in Verdict}
         self._open().footer(counts=counts, standings=standings(outcomes), exit_code=int(code))
         self.finished = True

@@ -55,12 +55,15 @@ class Outcome:
     is_chain: bool = False
 
 
-def exit_code(outcomes: Iterable[Outcome], gating: Iterable[str] | None = None) -> ExitCode:
+def exit_code(
+    outcomes: Iterable[Outcome], gating: Iterable[str] | None = None, *, from_settings: bool = False
+) -> ExitCode:
     """The exit code of a run: MUST requirements of the gating classes decide (all classes when `gating` is None).
 
     A fault of the suite itself always counts, and so does an implementation of which nothing was judged because it
-    declares nothing. A chain may well be one whose implementations have nothing in common, and who can't be timed is
-    passed over in a run of the timed classes, as long as others are there.
+    declares nothing. A chain may well be one whose implementations have nothing in common. `from_settings`: the
+    implementations are those of the settings, and who of them can't be timed is passed over in a run of the timed
+    classes, as long as others are there.
     """
     classes = None if gating is None else set(gating)
     outcomes = [
@@ -72,8 +75,8 @@ def exit_code(outcomes: Iterable[Outcome], gating: Iterable[str] | None = None) 
     verdicts = {
         outcome.verdict for outcome in outcomes if outcome.level == "MUST" or outcome.verdict is Verdict.SUITE_ERROR
     }
-    untimed = (outcome for outcome in outcomes if outcome.conformance_class not in TIMED_CLASSES)
-    alone = {outcome.implementation for outcome in untimed if not outcome.is_chain}
+    passed_over = TIMED_CLASSES if from_settings else ()
+    alone = {o.implementation for o in outcomes if not o.is_chain and o.conformance_class not in passed_over}
     nothing_judged = not alone <= judged or (bool(outcomes) and not judged)
     if nothing_judged or any(verdict.is_unexpected for verdict in verdicts):
         return ExitCode.UNEXPECTED
