@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import signals
 from ..implementations.host import MEASURE_SECONDS, SAMPLES, Latency
-from .machine import largest_cache_bytes
+from . import machine
 from .step import Step
 from .step_outputs import check_by_oracle
 
@@ -27,6 +27,7 @@ QUIET = 5
 """The chunk of these that is silence, and then so little that float32 has no normal number for it."""
 
 DENORMAL = 1e-40
+COLDEST = 4
 BURST = 32
 """Chunks in a row, without a pause: more steps than a loader waits for before it takes them for a benchmark."""
 
@@ -50,16 +51,21 @@ class Conditions:
     others: bool = False
     """A second set of the same models runs, as in another instance of the plugin."""
 
-    cache_bytes: int = 0
-    """So much memory is read, which takes the place of the models' in the caches."""
+    cache_bytes: tuple[int, ...] = (0,)
+    """So much memory is read, which takes the place of the models' in the caches: the chunks' turn goes around these."""
 
 
 WARM = Conditions("warm")
 
 
 def cold() -> Conditions:
-    """As between two audio callbacks of a host that is busy with other plugins."""
-    return Conditions("cold", others=True, cache_bytes=largest_cache_bytes())
+    """As between two audio callbacks of a host that is busy with other plugins.
+
+    They always take the core's own caches, and in one chunk of COLDEST the one that all cores share, which takes longer
+    to read than most steps.
+    """
+    core = machine.core_cache_bytes()
+    return Conditions("cold", others=True, cache_bytes=(core,) * (COLDEST - 1) + (machine.largest_cache_bytes(),))
 
 
 class _Process:
@@ -74,9 +80,10 @@ class _Process:
     def _loaded(self) -> dict[str, Any]:
         return {name: self.session.load(case.path, max_frames=1) for name, case in self.step.models.items()}
 
-    def time(self, audio: np.ndarray, **how: int) -> Latency:
-        """Between the steps goes on what the conditions say."""
-        between = {"others": self.others, "cache_bytes": self.conditions.cache_bytes}
+    def time(self, audio: np.ndarray, place: int = 0, **how: int) -> Latency:
+        """Between the steps of the chunk at `place` goes on what the conditions say."""
+        sizes = self.conditions.cache_bytes
+        between = {"others": self.others, "cache_bytes": sizes[place % len(sizes)]}
         return self.session.measure_latency(self.models, self.step.flow, audio, **between, **how)
 
     def burst(self, audio: np.ndarray, **how: Any) -> Latency:
@@ -132,7 +139,7 @@ class TimedRun:
         self._chunks.append([])
         for process in self._processes:
             began = time.monotonic()
-            self._chunks[-1].append(process.time(self._audio(place), **how))
+            self._chunks[-1].append(process.time(self._audio(place), place, **how))
             time.sleep(REST * (time.monotonic() - began))
 
     def _audio(self, place: int, frames: int = WARM_UP + CHUNK) -> np.ndarray:

@@ -104,10 +104,11 @@ def test_a_step_of_nothing_is_as_long_as_a_step_and_half_a_deadline_at_most(dead
 
 
 def test_cold_steps_have_others_between_them():
-    """Another set of the models, and memory as large as a cache."""
-    (_, how), *_ = timed(conditions=cold())[1][0].asked
-    assert len(how["others"]) == len(STEP.models)
-    assert how["cache_bytes"] == machine.largest_cache_bytes()
+    """Another set of the models, and memory as large as a core's caches, in every fourth chunk as the largest."""
+    _, *asked = [how for _, how in timed(conditions=cold())[1][0].asked]
+    core, largest = machine.core_cache_bytes(), machine.largest_cache_bytes()
+    assert {len(how["others"]) for how in asked} == {len(STEP.models)}
+    assert [how["cache_bytes"] for how in asked] == [core, core, core, largest] * 2 + [core]
 
 
 @pytest.mark.parametrize("wrong", [1, 5, CHUNKS])
@@ -283,15 +284,21 @@ def test_a_block_with_other_outputs_is_a_failure():
 
 
 @pytest.mark.parametrize(
-    ("sizes", "expected"),
-    [({"index0": "32K", "index2": "1024K", "index3": "24M"}, 24 << 20), ({"index3": "1G"}, 64 << 20), ({}, 32 << 20)],
+    ("sizes", "core", "largest"),
+    [
+        ({"index0": "32K", "index1": "32K", "index2": "1024K", "index3": "24M"}, 2 << 20, 24 << 20),
+        ({"index2": "15M", "index3": "24M"}, 24 << 20, 24 << 20),
+        ({"index3": "1G"}, 4 << 20, 64 << 20),
+        ({}, 4 << 20, 32 << 20),
+    ],
 )
-def test_the_largest_cache_is_the_one_that_counts(tmp_path, sizes, expected):
-    """Up to a limit; a usual one where nothing is said."""
+def test_the_caches_that_count_are_the_largest_and_the_next(tmp_path, sizes, core, largest):
+    """Twice the next, and the largest up to a limit; usual ones where nothing is said."""
     for name, size in sizes.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "size").write_text(f"{size}\n")
-    assert machine.largest_cache_bytes(tmp_path) == expected
+    assert machine.core_cache_bytes(tmp_path) == core
+    assert machine.largest_cache_bytes(tmp_path) == largest
 
 
 class TestReplies:
