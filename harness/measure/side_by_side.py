@@ -40,6 +40,9 @@ PASS_SECONDS = 0.003
 ROW_SECONDS = 0.05
 """What all passes of a round are to last, for one row of one loader by one way."""
 
+PASS_TIMEOUT = 30.0
+"""Seconds after which a pass, of some milliseconds for most, counts as hanging."""
+
 FRAMES = (8, 64)
 PASSES = (4, 16)
 """The fewest and the most, whatever a step takes."""
@@ -91,7 +94,8 @@ class Contender:
         """Outputs `[frames, out]` of each model of a step, untimed, from reset, frame by frame as when timed."""
 
         def process(name: str, frames: np.ndarray) -> np.ndarray:
-            return self._session.process_together([(self.models[name], frames)], block=1, passes=1).outputs[0]
+            part = (self.models[name], frames)
+            return self._session.process_together([part], block=1, passes=1, timeout=PASS_TIMEOUT).outputs[0]
 
         with self._named(_of(step)):
             return step.run({name: partial(process, name) for name in step.models}, audio)
@@ -100,7 +104,9 @@ class Contender:
         """Wall time `[frames]` in ns of one step per frame of audio, from reset."""
         models = {name: self.models[name] for name in step.models}
         with self._named(_of(step)):
-            timed = self._session.measure_latency(models, step.flow, audio, reset_every=len(audio))
+            timed = self._session.measure_latency(
+                models, step.flow, audio, reset_every=len(audio), timeout=PASS_TIMEOUT
+            )
         self._timed.append((step, audio, timed.outputs))
         return timed.wall_ns
 

@@ -52,7 +52,7 @@ class Conditions:
     """A second set of the same models runs, as in another instance of the plugin."""
 
     cache_bytes: tuple[int, ...] = (0,)
-    """So much memory is read, which takes the place of the models' in the caches: the chunks' turn goes around these."""
+    """So much memory is read, which takes the models' place in the caches; chunk by chunk the next of these."""
 
 
 WARM = Conditions("warm")

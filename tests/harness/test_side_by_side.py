@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from rtconform.harness import selection
-from rtconform.harness.implementations import Latency, connect
+from rtconform.harness.implementations import Latency, TimedOut, connect
 from rtconform.harness.implementations.host import SAMPLES
 from rtconform.harness.measure import side_by_side
 from rtconform.harness.measure.hosts import ShiftedLoader
 from rtconform.harness.measure.side_by_side import DUET, INTERLEAVED, WHOLE_STEP, Contender, Row, WrongWhenTimed
-from rtconform.harness.measure.step import Step
+from rtconform.harness.measure.step import Step, alone
 
 from .raw_host import FAULTY, needs_host, noise
 
@@ -98,6 +98,18 @@ class TestSideBySide:
             else nullcontext()
         ):
             contender.check(number=4)
+
+    @needs_host
+    @pytest.mark.parametrize("ask", [Contender.times, Contender.outputs])
+    def test_a_pass_that_hangs_is_an_error_soon(self, path: Path, ask, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Named as what it is: which of the two, and at which model."""
+        monkeypatch.setattr(side_by_side, "PASS_TIMEOUT", 0.05)
+        case = selection.ModelCase("only", path)
+        step = alone("only", case)
+        with connect(f"abi:{FAULTY}#lat-sleeps-12ms", "loader").open() as session:
+            contender = Contender("B", session, step)
+            with pytest.raises(TimedOut, match=r"^B, lat-sleeps-12ms, with only, .*0\.05 s"):
+                ask(contender, step, noise(50, case.model.input_size))
 
     def test_both_are_checked_in_each_round(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """In the processes of that round; other passes in each."""

@@ -22,7 +22,8 @@ rtc_model::rtc_model(rtc_faulty::ModelSpec spec, Fault fault)
     : fault(fault),
       input_size(spec.input_size),
       output_size(spec.layers.empty() ? spec.input_size : spec.layers.back().out),
-      effects(fault) {
+      effects(fault),
+      delays_(fault) {
     for (auto& layer : spec.layers) {
         widest_ = std::max(widest_, layer.out);
         layers_.push_back(rtc_faulty::make_layer(std::move(layer), layers_.size(), fault));
@@ -36,6 +37,7 @@ void rtc_model::prepare(std::uint32_t max_frames) {
     // run-unwritten-memory: so large that the pages come from the system, which zeroes them, unless the heap is filled.
     if (fault == Fault::unwritten_memory) unwritten_.reset(new float[unwritten_size]);
     effects.prepare(max_frames, input_size);
+    delays_.prepare();
     reset();
 }
 
@@ -45,10 +47,12 @@ void rtc_model::reset() {
     frames_since_reset_ = 0;
     silent_frames_ = 0;
     effects.in_reset();
+    delays_.in_reset();
 }
 
 void rtc_model::process(const float* in, float* out, std::uint32_t frames) {
     if (frames == 0) return effects.in_empty_block();
+    delays_.before_block(in, frames, input_size);
     in = effects.before_block(in, frames, input_size);
     if (fault == Fault::state_per_block) reset();
     const std::size_t computed = fault == Fault::power_of_two_blocks ? largest_power_of_two(frames) : frames;
@@ -56,7 +60,7 @@ void rtc_model::process(const float* in, float* out, std::uint32_t frames) {
     // run-power-of-two-blocks: what is left of the block repeats its last frame.
     for (std::size_t f = computed; f < frames; ++f)
         std::copy_n(out + (computed - 1) * output_size, output_size, out + f * output_size);
-    effects.after_block(out, frames * output_size);
+    delays_.after_block(out, frames * output_size);
 }
 
 void rtc_model::run_frame(const float* in, float* out) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "delays.h"
 #include "layers.h"
 #include "side_effects.h"
 
@@ -23,6 +24,7 @@ private:
     void run_layers(const float* in, float* out);
     void run_frame(const float* in, float* out);
 
+    rtc_faulty::Delays delays_;
     std::vector<std::unique_ptr<rtc_faulty::Layer>> layers_;
     std::size_t widest_ = 1;
     std::vector<float> even_, odd_;  // between which the layers' outputs alternate

@@ -37,25 +37,7 @@ using namespace std::chrono_literals;
 constexpr std::size_t page = 4096, fresh_bytes = 16 * page;
 constexpr std::size_t six_mb = std::size_t{6} << 20;
 constexpr std::size_t leaked_bytes = 1024, leaked_little = 48, kept_per_frame = 4096;
-constexpr std::uint64_t frames_per_spike = 200;
 constexpr std::uint64_t calls_per_allocation = 1000;
-constexpr std::uint64_t honest_calls = 499;
-constexpr std::int64_t quick_ns = 50'000'000;
-constexpr std::int64_t slow_ns = 3'000'000;  // five models make a late step of it
-constexpr std::int64_t slow_ns_per_frame = 10'000;
-constexpr std::int64_t very_slow_ns = 100'000'000;  // beside a block of several frames
-constexpr std::int64_t pause_ns = 60'000'000, long_pause_ns = 500'000'000;
-constexpr std::uint64_t untiring_calls = 2400;
-constexpr std::size_t unpacked_models = 8;
-constexpr std::size_t dear_frames = 100, dear_size = 256, waiting_frames = 32;
-constexpr std::size_t most_dear_frames = 64;  // or trying them takes minutes
-bool has_unloaded = false;
-
-std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch() / 1ns; }
-
-void spin(std::int64_t nanoseconds) {
-    for (const std::int64_t end = now_ns() + nanoseconds; now_ns() < end;) {}
-}
 
 // Past libc where that can be said, so that nobody who stands in front of libc sees it.
 void raw_getppid() {
@@ -65,17 +47,6 @@ void raw_getppid() {
 #else
     syscall(SYS_getppid);
 #endif
-}
-
-// Notes who is used, and says whether it was among those used last.
-bool use(const void* user) {
-    static std::vector<const void*> latest;
-    const auto found = std::find(latest.begin(), latest.end(), user);
-    const bool was_there = found != latest.end();
-    if (was_there) latest.erase(found);
-    latest.push_back(user);
-    if (latest.size() > unpacked_models) latest.erase(latest.begin());
-    return was_there;
 }
 
 // Prepared by prepare, for the thread that prepares.
@@ -89,16 +60,6 @@ bool is_switch(const void* user) {
     static const void* latest = nullptr;
     const void* const before = std::exchange(latest, user);
     return before != nullptr && before != user;
-}
-
-// Says whether this thread has met this user before.
-bool is_known_to_thread(const void* user) {
-    thread_local std::set<const void*> known;
-    return !known.insert(user).second;
-}
-
-bool is_silent(const float* in, std::size_t floats) {
-    return std::none_of(in, in + floats, [](float value) { return std::isnormal(value); });
 }
 
 void flush_denormals() {
@@ -177,7 +138,7 @@ void after_refusal(Fault fault) {
     if (fault == Fault::leaks_on_refusal) lose(leaked_bytes);
 }
 
-SideEffects::SideEffects(Fault fault) : fault_(fault), is_reload_(has_unloaded) {
+SideEffects::SideEffects(Fault fault) : fault_(fault) {
     if (fault == Fault::keeps_6mb) kept_.assign(six_mb, 1);
     if (fault == Fault::keeps_6mb_in_mmap) {
         mapping_ = mmap(nullptr, six_mb, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -188,7 +149,6 @@ SideEffects::SideEffects(Fault fault) : fault_(fault), is_reload_(has_unloaded) 
 
 SideEffects::~SideEffects() {
     if (fault_ == Fault::fpenv_until_unload) stop_flushing_denormals();
-    has_unloaded = true;
     if (fresh_ != nullptr) munmap(const_cast<char*>(fresh_), fresh_bytes);
     if (mapping_ != nullptr) munmap(mapping_, six_mb);
 }
@@ -198,7 +158,6 @@ void SideEffects::after_load(Json file) {
 }
 
 void SideEffects::prepare(std::size_t max_frames, std::size_t input_size) {
-    if (fault_ == Fault::unpacks_on_switch) use(this);
     if (fault_ == Fault::sizes_thread_scratch) scratch_of_this_thread().resize(max_frames * input_size);
     if (fault_ == Fault::touches_fresh_memory) {
         // A delay line as large as a loop: the system gives its pages one by one, each when it is touched.
@@ -217,7 +176,6 @@ const float* SideEffects::before_block(const float* in, std::size_t frames, std:
     static std::mutex mutex;
     const std::size_t floats = frames * input_size;
     frames_ += frames;
-    frames_since_reset_ += frames;
     switch (fault_) {
         case Fault::prints: std::printf("processing %zu frames\n", frames); break;
         case Fault::prints_to_stderr: std::fprintf(stderr, "processing %zu frames\n", frames); break;
@@ -228,68 +186,6 @@ const float* SideEffects::before_block(const float* in, std::size_t frames, std:
             break;
         case Fault::enters_kernel: raw_getppid(); break;
         case Fault::touches_fresh_memory: fresh_[frames_ / 8 * page % fresh_bytes] = 1; break;
-        case Fault::sleeps_12ms: std::this_thread::sleep_for(12ms); break;
-        case Fault::spikes:
-            if (frames_ / frames_per_spike != (frames_ - frames) / frames_per_spike) spin(12'000'000);
-            break;
-        case Fault::remembers_inputs:
-            // Found in a table of what was asked before, as in a test that always asks the same.
-            if (remembered_.emplace(in, in + floats).second) spin(slow_ns);
-            break;
-        case Fault::unpacks_on_switch:
-            if (!use(this)) spin(slow_ns);
-            break;
-        case Fault::slow_first_block:
-            if (frames_ == frames) spin(slow_ns);
-            break;
-        case Fault::slow_after_reset:
-            spin(slow_ns_per_frame * static_cast<std::int64_t>(frames_before_reset_));
-            frames_before_reset_ = 0;
-            break;
-        case Fault::slow_after_reload:
-            if (is_reload_ && frames_ == frames) spin(slow_ns);
-            break;
-        case Fault::slow_first_large:
-            if (frames > 1 && !had_large_block_) spin(very_slow_ns);
-            had_large_block_ |= frames > 1;
-            break;
-        case Fault::slow_after_pause:
-        case Fault::slow_after_rest: {
-            // As a helper thread that spins for a while, and then has to be woken.
-            const std::int64_t longest = fault_ == Fault::slow_after_pause ? pause_ns : long_pause_ns;
-            if (last_call_ns_ != 0 && now_ns() - last_call_ns_ > longest) spin(slow_ns);
-            last_call_ns_ = now_ns();
-            break;
-        }
-        case Fault::slow_on_thread:
-            // Scratch memory and packed weights in thread_local variables.
-            if (made_by_ != std::this_thread::get_id() && !is_known_to_thread(this)) spin(slow_ns);
-            break;
-        case Fault::slow_in_silence:
-            if (is_silent(in, floats)) spin(4 * slow_ns);
-            break;
-        case Fault::tires:
-            if (++calls_ > untiring_calls && calls_ % 8 == 0) spin(slow_ns);
-            break;
-        case Fault::waits_in_blocks:
-            if (frames > waiting_frames) std::this_thread::sleep_for(12ms);
-            break;
-        case Fault::dear_when_fresh:
-            is_dear_ = frames > 1 && frames <= most_dear_frames && remembered_.emplace(in, in + floats).second;
-            block_began_ns_ = now_ns();
-            break;
-        case Fault::dear_now_and_then:
-            is_dear_ = frames > 1 && frames <= most_dear_frames && ++calls_ % 4 == 0;
-            block_began_ns_ = now_ns();
-            break;
-        case Fault::dear_at_256:
-            is_dear_ = frames == dear_size;
-            block_began_ns_ = now_ns();
-            break;
-        case Fault::dear_blocks:
-            is_dear_ = frames > dear_frames;
-            block_began_ns_ = now_ns();
-            break;
         case Fault::leaks_fpenv:
         case Fault::fpenv_until_unload: flush_denormals(); break;
         case Fault::prints_on_nan:
@@ -349,22 +245,9 @@ void SideEffects::in_empty_block() {
     if (fault_ == Fault::alloc_in_empty_block) made_in_each_block_ = std::vector<float>(1);
 }
 
-void SideEffects::after_block(float* out, std::size_t floats) {
-    // As if computed anew for each of several parts.
-    if (is_dear_) spin((fault_ == Fault::dear_now_and_then ? 9 : 2) * (now_ns() - block_began_ns_));
-    if (fault_ != Fault::cheats_when_timed) return;
-    const std::int64_t now = now_ns();
-    calls_in_quick_succession_ = now - last_call_ns_ < quick_ns ? calls_in_quick_succession_ + 1 : 1;
-    last_call_ns_ = now;
-    if (calls_in_quick_succession_ > honest_calls) std::fill_n(out, floats, 0.0f);
-}
-
 void SideEffects::in_reset() {
     was_reset_ = true;
     if (fault_ == Fault::leaks_in_reset && frames_ != 0) lose(leaked_bytes);
-    frames_before_reset_ = frames_since_reset_;
-    frames_since_reset_ = 0;
-    if (fault_ == Fault::slow_reset) spin(slow_ns);
     // A fresh buffer in place of one that was written to.
     if (fault_ == Fault::alloc_in_reset && frames_ != 0) made_in_each_block_ = std::vector<float>(frames_);
 }

@@ -4,8 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <set>
-#include <thread>
 #include <vector>
 
 #include "faults.h"
@@ -19,7 +17,7 @@ void before_load(Fault fault, const char* path);
 // When a file has been refused.
 void after_refusal(Fault fault);
 
-// Once per model, around each block that it processes, and in reset.
+// Once per model, before each block that it processes, and in reset.
 class SideEffects {
 public:
     explicit SideEffects(Fault fault);
@@ -32,7 +30,6 @@ public:
 
     // Returns the input frames to use.
     const float* before_block(const float* in, std::size_t frames, std::size_t input_size);
-    void after_block(float* out, std::size_t floats);
     void in_reset();
     void in_empty_block();
 
@@ -48,15 +45,9 @@ private:
     std::unique_ptr<float[]> made_in_first_block_;
     std::vector<float> made_in_each_block_;
     std::vector<float>* shared_block_ = nullptr;
-    std::set<std::vector<float>> remembered_;
     std::uint64_t frames_ = 0;
     std::uint64_t calls_ = 0;
-    std::uint64_t calls_in_quick_succession_ = 0;
-    std::int64_t last_call_ns_ = 0;
-    std::int64_t block_began_ns_ = 0;
-    std::uint64_t frames_before_reset_ = 0, frames_since_reset_ = 0;
-    bool was_reset_ = false, is_reload_ = false, had_large_block_ = false, is_dear_ = false;
-    const std::thread::id made_by_ = std::this_thread::get_id();
+    bool was_reset_ = false;
 };
 
 }  // namespace rtc_faulty
