@@ -27,7 +27,8 @@ def core_cache_bytes(caches: Path = CACHES) -> int:
     Never more than `largest_cache_bytes`; USUAL_CORE_BYTES where Linux doesn't say.
     """
     sizes = _sizes(caches)
-    return min(2 * sizes[-2], largest_cache_bytes(caches)) if len(sizes) > 1 else USUAL_CORE_BYTES
+    core = 2 * sizes[-2] if len(sizes) > 1 else USUAL_CORE_BYTES
+    return min(core, largest_cache_bytes(caches))
 
 
 def reading_ns(size: int, times: int) -> list[int]:

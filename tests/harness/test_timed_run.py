@@ -289,6 +289,7 @@ def test_a_block_with_other_outputs_is_a_failure():
         ({"index0": "32K", "index1": "32K", "index2": "1024K", "index3": "24M"}, 2 << 20, 24 << 20),
         ({"index2": "15M", "index3": "24M"}, 24 << 20, 24 << 20),
         ({"index3": "1G"}, 4 << 20, 64 << 20),
+        ({"index0": "64K"}, 64 << 10, 64 << 10),
         ({}, 4 << 20, 32 << 20),
     ],
 )

@@ -1,4 +1,4 @@
-// The faults that show in nothing but time: what a block costs, and when.
+// The faults of time: what a block costs, and when, and the outputs of who is called fast.
 #pragma once
 
 #include <cstddef>
