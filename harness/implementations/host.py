@@ -230,6 +230,7 @@ class MeasuringSession(RemoteSession):
         control_ns: int = 0,
         others: Sequence[RemoteModel] = (),
         cache_bytes: int = 0,
+        recall_resident: bool = False,
         timeout: float | None = None,
     ) -> Latency:
         """Time one step for each frame of audio `[N, in]` but the first `warmup`.
@@ -237,7 +238,8 @@ class MeasuringSession(RemoteSession):
         A step is the flow, as in fixtures/models/specs.json, over one frame, on a thread that has loaded nothing. The
         first step and each `reset_every` later begin with a reset, which is timed with them; with 0 state goes on from
         where the models are. After each step, one that calls no model is drawn out to `control_ns`. Before each,
-        `others` run over a frame of their own, and `cache_bytes` of memory are read.
+        `others` run over a frame of their own, and `cache_bytes` of memory are read. `recall_resident` reads a byte of
+        each page of the process once before the first: what a hypervisor took back in a pause is at hand again.
         """
         values = {
             "models": {name: model.model_id for name, model in models.items()},
@@ -248,6 +250,7 @@ class MeasuringSession(RemoteSession):
             "control_ns": control_ns,
             "others": [model.model_id for model in others],
             "cache_bytes": cache_bytes,
+            "recall_resident": recall_resident,
         }
         reply = self._measure("measure_latency", values, timeout)
         samples = {name: np.array(reply[name], np.float64).astype(np.int64) for name in SAMPLES}

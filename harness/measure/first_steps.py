@@ -86,10 +86,14 @@ class _Process:
         self._runs.append([])
 
     def take(self, event: str, frames: int = FRAMES, *, reset: bool = False) -> None:
-        """Some steps, of which the first is timed for the event."""
+        """Some steps, of which the first is timed for the event.
+
+        Memory that a hypervisor took back while the process waited is recalled before: no loader could keep it.
+        """
         audio = self._noise(event, frames, self.step.width)
-        reset_every = frames if reset else 0
-        timed = self.session.measure_latency(self.models, self.step.flow, audio, reset_every=reset_every)
+        timed = self.session.measure_latency(
+            self.models, self.step.flow, audio, reset_every=frames if reset else 0, recall_resident=True
+        )
         self.taken[event] = {name: int(getattr(timed, name)[0]) for name in TIMES}
         if reset:
             self._runs.append([])

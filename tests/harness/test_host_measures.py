@@ -26,6 +26,12 @@ def piece(source: str, begin: int, end: int) -> dict[str, Any]:
     return {"from": source, "begin": begin, "end": end}
 
 
+def kilobytes(host: Host, what: str) -> int:
+    """Of the host's memory, by the system's own accounts, such as what was used since they were cleared."""
+    lines = Path(f"/proc/{host.process.pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{what}:"))
+
+
 def as_a_musician() -> None:
     """Real-time priority by RLIMIT_RTPRIO alone; for root, without the capability to do as it likes."""
     drop_from_bounding_set, capability_sys_nice = 24, 23
@@ -46,6 +52,7 @@ class TestLatency:
         "control_ns": 0,
         "others": [],
         "cache_bytes": 0,
+        "recall_resident": False,
     }
     PER_STEP = ("wall_ns", "cpu_ns", "preemptions", "waits", "stolen_ns", "null_ns", "control_ns")
 
@@ -95,6 +102,22 @@ class TestLatency:
         assert np.array_equal(unpacked(reply["outputs"]["second"]), self.outputs(path, audio)[1])
         with running(FAULTY) as host:
             assert not np.array_equal(moved, host.run(host.loaded(path), noise(1, 3)))
+
+    def test_resident_memory_is_recalled(self, path: Path, tmp_path: Path) -> None:
+        """All of it, that of a model outside the flow too, and no page that was never used."""
+        idle = raw_host.written(tmp_path / "idle.json", raw_host.model(1000, raw_host.dense(1000, 1000)))
+        with running(FAULTY) as host:
+            request = self.asked(path, host, noise(2, 4))
+            host.loaded(idle)
+            host.do("measure_latency", **request)
+            before, used = kilobytes(host, "Rss"), {}
+            for recall in (False, True):
+                Path(f"/proc/{host.process.pid}/clear_refs").write_text("1", encoding="ascii")
+                host.do("measure_latency", **{**request, "recall_resident": recall})
+                used[recall] = kilobytes(host, "Referenced")
+            after = kilobytes(host, "Rss")
+        assert used[False] < before - 4000 < used[True], "the weights of the idle model take 4 MB"
+        assert abs(used[True] - after) < 500 and abs(after - before) < 500
 
     def test_a_step_of_nothing_is_drawn_out(self, path: Path) -> None:
         """To the length that is asked for; the step of nothing itself ends before."""

@@ -179,6 +179,7 @@ def test_first_steps_of_three_processes_stand_side_by_side(no_pauses):
     assert all(len(times[name]) == len(processes) for times in taken.values() for name in first_steps.TIMES)
     asked = processes[0].asked
     assert [how["reset_every"] for _, how in asked] == [0, first_steps.FRAMES, 0, 0, 0]
+    assert all(how["recall_resident"] for _, how in asked)
     assert len(asked[0][0]) == first_steps.PLAYED
     frames = np.concatenate([*(audio for audio, _ in asked), processes[0].blocks])
     assert len(np.unique(frames, axis=0)) == len(frames)

@@ -5,6 +5,7 @@
 
 #include "flow.h"
 #include "machine.h"
+#include "resident.h"
 #include "session.h"
 
 namespace rtc::host {
@@ -166,9 +167,11 @@ Json Session::measure_latency(const Json& request) {
     const std::size_t cache_bytes = integer_field(request, where, "cache_bytes", 0, largest_cache_bytes);
     const auto by_id = [this](std::uint64_t id) -> Model& { return model_by_id(id); };
     Flow flow = read_flow(request, where, audio, by_id);
+    const bool recalls = bool_field(request, where, "recall_resident");
     Interlude interlude(read_others(request, where, flow, by_id), other_memory_, cache_bytes);
     const Timing timing{warmup, reset_every, static_cast<std::int64_t>(control_ns)};
 
+    if (recalls) recall_resident();
     WakeUps wake_ups(control_ns == 0 ? 0 : most_wake_ups);
     // Not on the thread that loads: a host's audio thread is another one.
     const auto run = [&] { return time_steps(flow, audio, interlude, timing); };
