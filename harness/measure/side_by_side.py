@@ -21,6 +21,7 @@ import numpy as np
 from .. import signals
 from ..five_models import AUDIO
 from ..implementations import ImplementationError, LoaderImplementation, MeasuringSession
+from . import machine
 from .hosts import ShiftedLoader, is_library
 from .paired import CLOCK_TICK
 from .step import Step, alone, gather
@@ -43,6 +44,10 @@ ROW_SECONDS = 0.05
 PASS_TIMEOUT = 30.0
 """Seconds after which a pass, of some milliseconds for most, counts as hanging."""
 
+STAYS = 0.5
+"""So much of the core's second cache a model may take and be sure to stay there from step to step, wherever its pages
+lie in the machine's memory. Of a larger one a part has to be fetched again, another part in each process."""
+
 FRAMES = (8, 64)
 PASSES = (4, 16)
 """The fewest and the most, whatever a step takes."""
@@ -63,7 +68,7 @@ class Row:
     """What is timed by itself, all models or one: its step, and inputs `[frames, width]`.
 
     `passes` is how many there are in a round by one way. `outputs` are those `[frames, out]` of its models over the
-    inputs as they are, untimed, of the base and of the candidate.
+    inputs as they are, untimed, of the base and of the candidate. The models called `others` run before each step.
     """
 
     name: str
@@ -71,6 +76,7 @@ class Row:
     audio: np.ndarray
     passes: int
     outputs: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
+    others: tuple[str, ...] = ()
 
     def inputs(self, way: str, number: int) -> np.ndarray:
         """Those of one pass: the same work, but other bits than in any other, so that no answer is a remembered one."""
@@ -100,12 +106,17 @@ class Contender:
         with self._named(_of(step)):
             return step.run({name: partial(process, name) for name in step.models}, audio)
 
-    def times(self, step: Step, audio: np.ndarray) -> np.ndarray:
-        """Wall time `[frames]` in ns of one step per frame of audio, from reset."""
+    def times(self, step: Step, audio: np.ndarray, others: Sequence[str] = ()) -> np.ndarray:
+        """Wall time `[frames]` in ns of one step per frame of audio, from reset; the `others` run before each."""
         models = {name: self.models[name] for name in step.models}
         with self._named(_of(step)):
             timed = self._session.measure_latency(
-                models, step.flow, audio, reset_every=len(audio), timeout=PASS_TIMEOUT
+                models,
+                step.flow,
+                audio,
+                reset_every=len(audio),
+                others=[self.models[name] for name in others],
+                timeout=PASS_TIMEOUT,
             )
         self._timed.append((step, audio, timed.outputs))
         return timed.wall_ns
@@ -172,7 +183,8 @@ def rehearse(base: LoaderImplementation, candidate: LoaderImplementation, step: 
         pair = _pair(stack, base, candidate, step)
         parts = {WHOLE_STEP: step} if len(step.models) > 1 else {}
         parts |= {name: alone(name, case) for name, case in step.models.items()}
-        sizes = {name: _size(pair, part, seed) for name, part in parts.items()}
+        others = {name: _others(step, name) for name in parts}
+        sizes = {name: _size(pair, step if others[name] else part, seed) for name, part in parts.items()}
         most = max(frames for frames, _ in sizes.values())
         together, audio = (signals.noise(most, step.width, seed=each) for each in (seed, seed + 1))
         values = {AUDIO: audio, **pair[0].outputs(step, audio)}
@@ -182,7 +194,7 @@ def rehearse(base: LoaderImplementation, candidate: LoaderImplementation, step: 
             frames, passes = sizes[name]
             given = inputs.get(name, together)[:frames]
             outputs = (pair[0].outputs(part, given), pair[1].outputs(part, given))
-            rows.append(Row(name, part, given, passes, outputs))
+            rows.append(Row(name, part, given, passes, outputs, others[name]))
         return rows
 
 
@@ -212,7 +224,7 @@ def interleaved(pair: Pair, rows: Sequence[Row], number: int) -> list[Times]:
     for count in range(max(row.passes for row in rows)):
         for row, times in zip(rows, taken, strict=True):
             for side in ((0, 1), (1, 0))[(count + number) % 2] if count < row.passes else ():
-                times[side].append(pair[side].times(row.step, row.inputs(INTERLEAVED, count)))
+                times[side].append(pair[side].times(row.step, row.inputs(INTERLEAVED, count), row.others))
     return _arrays(taken)
 
 
@@ -222,9 +234,9 @@ def duet(pair: Pair, rows: Sequence[Row], number: int) -> list[Times]:
     both = [available[(number + offset) % len(available)] for offset in (0, 1)]
     together = threading.Barrier(2)
 
-    def take(side: int, step: Step, inputs: np.ndarray) -> np.ndarray:
+    def take(side: int, row: Row, inputs: np.ndarray) -> np.ndarray:
         together.wait()
-        return pair[side].times(step, inputs)
+        return pair[side].times(row.step, inputs, row.others)
 
     taken = _nothing_yet(rows)
     with ThreadPoolExecutor(2) as threads:
@@ -232,9 +244,11 @@ def duet(pair: Pair, rows: Sequence[Row], number: int) -> list[Times]:
             for side in (0, 1):
                 pair[side].run_on(both[(count + side) % 2])
             for row, times in zip(rows, taken, strict=True):
-                given = (row.step, row.inputs(DUET, count))
-                running = [threads.submit(take, side, *given) for side in (0, 1) if count < row.passes]
-                for side, times_of_side in enumerate(running):
+                given = (row, row.inputs(DUET, count))
+                # Who is asked last works on when the other has ended, and has the machine's memory to itself.
+                order = ((0, 1), (1, 0))[(count // 2 + number) % 2] if count < row.passes else ()
+                running = {side: threads.submit(take, side, *given) for side in order}
+                for side, times_of_side in running.items():
                     times[side].append(times_of_side.result())
     return _arrays(taken)
 
@@ -244,6 +258,13 @@ def _pair(stack: ExitStack, base: LoaderImplementation, candidate: LoaderImpleme
     sessions = [stack.enter_context(loader.open()) for loader in (base, candidate)]
     with ThreadPoolExecutor(2) as threads:
         return tuple(threads.map(Contender, LETTERS, sessions, (step, step)))
+
+
+def _others(step: Step, name: str) -> tuple[str, ...]:
+    """Those that run before each step of one model, as they do in the step of all, if its weights may not stay."""
+    if name not in step.models or 4 * step.models[name].model.parameters < STAYS * machine.core_cache_bytes() / 2:
+        return ()
+    return tuple(other for other in step.models if other != name)
 
 
 def _size(pair: Pair, step: Step, seed: int) -> tuple[int, int]:

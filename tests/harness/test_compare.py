@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from pathlib import Path
@@ -267,6 +268,16 @@ class TestReading:
         text = compared.render_markdown(measured, measured.lines())
         assert text.startswith("## rtconform compare: REGRESSION\n\nB is slower than A, after 8 rounds: a\\|b \\+")
         assert "| a\\|b | 50" in text and text.count("**slower**") == 1
+
+    def test_who_was_timed_among_the_others_is_named(self) -> None:
+        """A step of it takes longer than alone, which the reader may know."""
+        measured = made_up({"large": 1.0, "small": 1.0})
+        said = "since the core's cache may not hold it: large."
+        assert said not in compared.render_terminal(measured, measured.lines(), colour=False)
+        measured.rows[0] = dataclasses.replace(measured.rows[0], others=("small",))
+        assert said in compared.render_terminal(measured, measured.lines(), colour=False)
+        document = comparison.document(measured, measured.lines())
+        assert [row["others"] for row in document["rows"]] == [["small"], []]
 
     @pytest.mark.parametrize(
         ("fields", "word"),

@@ -18,7 +18,7 @@ from rtconform.harness.implementations.host import SAMPLES
 from rtconform.harness.measure import side_by_side
 from rtconform.harness.measure.hosts import ShiftedLoader
 from rtconform.harness.measure.side_by_side import DUET, INTERLEAVED, WHOLE_STEP, Contender, Row, WrongWhenTimed
-from rtconform.harness.measure.step import Step, alone
+from rtconform.harness.measure.step import Step, alone, step_of
 
 from .raw_host import FAULTY, needs_host, noise
 
@@ -32,13 +32,15 @@ class FakeContender:
     def __init__(self, name: str, log: list, meeting: threading.Barrier | None = None) -> None:
         self.name, self.log, self.meeting, self.calls = name, log, meeting, 0
         self.seen: set[float] = set()
+        self.others: list[tuple[str, ...]] = []
 
     def run_on(self, core: int) -> None:
         self.log.append((self.name, core))
 
-    def times(self, step, audio) -> np.ndarray:
+    def times(self, step, audio, others) -> np.ndarray:
         assert not self.seen & {*audio.ravel()}
         self.seen |= {*audio.ravel()}
+        self.others.append(others)
         if self.meeting:
             self.meeting.wait(timeout=30)
         else:
@@ -49,8 +51,8 @@ class FakeContender:
 
 class TestSideBySide:
     ROWS = tuple(
-        Row(name, None, noise(8, 3, seed=seed), passes, ({}, {}))
-        for seed, (name, passes) in enumerate({"one": 4, "other": 2}.items())
+        Row(name, None, noise(8, 3, seed=seed), passes, ({}, {}), others)
+        for seed, (name, passes, others) in enumerate([("one", 4, ()), ("other", 2, ("third",))])
     )
 
     def test_in_turn_each_begins_as_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +80,28 @@ class TestSideBySide:
         for way in (side_by_side.interleaved, side_by_side.duet):
             way(pair, self.ROWS, number=0)
         assert len(pair[0].seen) == 2 * (4 + 2) * 8 * 3
+
+    def test_others_run_between_the_steps_of_who_has_some(self) -> None:
+        """By both ways."""
+        pair = FakeContender("A", []), FakeContender("B", [])
+        for way in (side_by_side.interleaved, side_by_side.duet):
+            way(pair, self.ROWS, number=0)
+        assert pair[0].others == pair[1].others == [(), ("third",), (), ("third",), (), ()] * 2
+
+    def test_others_are_those_of_the_same_process(self, path: Path) -> None:
+        """Loaded there, and handed over with the request."""
+        asked = []
+
+        def measure_latency(models, *_, others, **__):
+            asked.append((models, others))
+            return Latency(*[np.ones(3)] * len(SAMPLES), "ordinary", {})
+
+        loaded = iter(("first of all", "second of all"))
+        session = SimpleNamespace(load=lambda path, max_frames: next(loaded), measure_latency=measure_latency)
+        cases = {name: SimpleNamespace(path=path) for name in ("first", "second")}
+        contender = Contender("A", session, Step(cases, (), 1))
+        contender.times(Step({"second": cases["second"]}, (), 1), noise(3, 1), ("first",))
+        assert asked == [({"second": "second of all"}, ["first of all"])]
 
     @pytest.mark.parametrize("changes", [False, True])
     def test_outputs_that_change_when_timed_are_an_error(self, path: Path, changes: bool) -> None:
@@ -160,6 +184,21 @@ class TestSideBySide:
         assert np.array_equal(second.audio[:frames, :-1], first.outputs[0]["first"][:frames, : width - 1])
         assert np.array_equal(second.audio[:frames, -1:], first.audio[:frames, :1])
         assert not np.array_equal(whole.audio[:frames], first.audio[:frames])
+
+    @needs_host
+    @pytest.mark.parametrize("stays", [True, False])
+    def test_a_model_that_may_not_stay_in_the_cache_is_timed_among_the_others(
+        self, path: Path, stays: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its weights take 4 bytes each, and half of the cache is sure."""
+        cases = {name: selection.ModelCase(name, path) for name in ("first", "second", "third")}
+        weights = 4 * cases["first"].model.parameters
+        twice_the_cache = 2 * (2 * weights + (1 if stays else 0))
+        monkeypatch.setattr(side_by_side.machine, "core_cache_bytes", lambda: twice_the_cache)
+        good = connect(GOOD, "loader")
+        rows = side_by_side.rehearse(good, good, step_of(list(cases.values())), seed=0)
+        among = [("second", "third"), ("first", "third"), ("first", "second")]
+        assert [row.others for row in rows] == [(), *([()] * 3 if stays else among)]
 
     @needs_host
     def test_who_processes_in_a_program_is_not_known(self) -> None:
