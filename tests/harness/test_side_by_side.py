@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -73,6 +74,20 @@ class TestSideBySide:
         taken = side_by_side.duet(pair, self.ROWS, number=0)
         assert log == [("A", 4), ("B", 6), ("A", 6), ("B", 4)] * 2
         assert [times[:, 0].tolist() for times in taken[0]] == [[1, 3, 5, 6]] * 2
+
+    def test_in_a_duet_each_is_asked_first_as_often_on_either_core(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Over four passes, in the second of which cores are swapped."""
+        asked = []
+
+        class Noting(ThreadPoolExecutor):
+            def submit(self, take, side, *given):
+                asked.append(side)
+                return super().submit(take, side, *given)
+
+        monkeypatch.setattr(side_by_side, "ThreadPoolExecutor", Noting)
+        taken = side_by_side.duet((FakeContender("A", []), FakeContender("B", [])), self.ROWS[:1], number=0)
+        assert asked == [0, 1, 0, 1, 1, 0, 1, 0]
+        assert [times[:, 0].tolist() for times in taken[0]] == [[1, 2, 3, 4]] * 2
 
     def test_no_frame_is_given_twice(self) -> None:
         """By the one way and by the other: a remembered answer would look like a fast one."""
