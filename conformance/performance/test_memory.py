@@ -23,7 +23,8 @@ _cycled = {}
 def cycled(loader, declared_set, tmp_path, rtc_config):
     """The host's count over cycles of load and unload of all models; one per loader serves all.
 
-    In each cycle, files that are to be refused are loaded besides, and the smallest model under a name of its own.
+    In each cycle the smallest model is loaded twice at once, as in two plugins, and by itself under a name of its own,
+    and files that are to be refused besides.
     """
     if loader.connection not in _cycled:
         cycles = CYCLES[rtc_config.profile]
@@ -36,7 +37,7 @@ def cycled(loader, declared_set, tmp_path, rtc_config):
             shutil.copy(smallest, path)
         with loader.open() as session:
             others = [[path, *wrong] for path in fresh]
-            _cycled[loader.connection] = session.measure_memory(paths, cycles=cycles, others=others)
+            _cycled[loader.connection] = session.measure_memory([*paths, smallest], cycles=cycles, others=others)
     return _cycled[loader.connection]
 
 

@@ -14,6 +14,9 @@ from rtconform.harness.verdicts import Verdict
 ROWS = 64
 WHAT_NEXT = "The machine is too busy for a verdict at 99 % confidence; run it when the machine is idle"
 LEAK_TOLERANCE_BYTES = 64
+LEFT_TOLERANCE = 1
+"""File descriptors or threads after all cycles: one that is opened late and kept is no leak."""
+
 CYCLES = {"smoke": 6, "ci": 20, "nightly": 50}
 
 _counted = {}
@@ -63,3 +66,12 @@ def test_memory_does_not_grow(memory, what):
     held = memory.after_reload_bytes if what == "reload" else memory.after_close_bytes
     slope = float(np.polyfit(np.arange(len(held)), held, 1)[0])
     check(slope <= LEAK_TOLERANCE_BYTES, f"each {what} leaves {slope:,.0f} bytes behind", held=held)
+
+
+@pytest.mark.requirement("PIP-MEMORY-HANDLES")
+@pytest.mark.parametrize("what", ["reload", "close"])
+@pytest.mark.parametrize("handles", ["descriptors", "threads"])
+def test_nothing_is_opened_for_good(memory, what, handles, rtc_config):
+    """Of what is opened at the first reload or close and kept, there is no more after the last one."""
+    left, cycles = vars(memory)[f"{what}_{handles}_left"], CYCLES[rtc_config.profile]
+    check(left <= LEFT_TOLERANCE, f"{cycles} times {what} leave {left} {handles} behind")

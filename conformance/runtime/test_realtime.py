@@ -6,13 +6,13 @@ from rtconform.harness import signals
 from rtconform.harness.implementations import Section
 from rtconform.harness.measure.watched_runs import WatchedRuns
 
-LARGEST = 32
+LARGEST = 512
 
-EVERY_SIZE = (*range(LARGEST, -1, -1), *[1] * (1000 - LARGEST))
+EVERY_SIZE = (LARGEST, 334, *range(32, -1, -1), *[1] * 966)
 """The first block is as large as prepare allows: what grows buffers by need grows them there. A thousand blocks aren't
 empty, so that what happens in every thousandth after reset is seen."""
 
-BRIEFLY = (LARGEST, *[1] * 198, LARGEST)
+BRIEFLY = (32, *[1] * 198, 32)
 """Five times this and the above are 2000 calls."""
 
 LOUD = 8.0
@@ -51,6 +51,8 @@ def offences(loader, model_case, rtc_config):
         with loader.open() as session:
             session.plain_memory()
             path = model_case.path
+            with session.load(path):
+                pass  # whose memory is not left to the audio thread to free
             with session.load(path, max_frames=LARGEST) as model, session.load(path, max_frames=LARGEST) as other:
                 return session.watch(sections(model, other, rtc_config.seed))
 

@@ -12,6 +12,9 @@ from rtconform.harness.rtneural_json.spoilt import spoilt
 
 FRAMES = 128
 
+BLOCKS = (1, 0, 16, 111)
+"""As the five models run, none, as is usual, and long."""
+
 
 def calls(session, case, folder, seed):
     """A whole life, with what is rare in it: a block without frames, NaN, and files that are refused.
@@ -21,7 +24,7 @@ def calls(session, case, folder, seed):
     frames = signals.noise(FRAMES, case.model.input_size, seed=seed)
     with session.load(case.path) as model:
         yield "load"
-        model.process(frames, block=[16, 0])
+        model.process(frames, block=BLOCKS)
         yield "process"
         model.process(np.full_like(frames[:16], np.nan))
         yield "process of NaN"
@@ -67,9 +70,14 @@ def test_buffers_are_not_overrun(loader, model_case, frames, rtc_config):
 @pytest.mark.requirement("RUN-PROCESS-STATE")
 @pytest.mark.models("small")
 def test_process_state_is_left_alone(loader, model_case, tmp_path, rtc_config):
-    """Floating-point mode, locales, working directory, signals, environment, streams and handlers, after each call."""
+    """Floating-point mode, locales, working directory, signals, environment, streams and handlers, after each call.
+
+    Compared with what they were before the library was opened, which runs its static constructors.
+    """
     with loader.open() as session:
-        before = session.environment()
+        before = session.environment(at_start=True)
+        changes = before.changes(session.environment())
+        check(not changes, "opening the library changed the state of the process", **changes)
         for call in calls(session, model_case, tmp_path, rtc_config.seed):
             changes = before.changes(session.environment())
             check(not changes, f"{call} changed the state of the process", **changes)

@@ -22,6 +22,7 @@ LIST = Path(__file__).with_name("known_bads.toml")
 LIBRARIES = {
     "native": "librtc_faulty.so",
     "native-static": "librtc_faulty_static.so",
+    "native-fast-math": "librtc_faulty_fast_math.so",
     "native-pipeline": "librtc_faulty_pipelines.so",
 }
 

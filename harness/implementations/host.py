@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import wire
+from .client import Client
 from .errors import NotAvailable
 from .remote import RemoteLoader, RemoteModel, RemoteSession
 
@@ -167,6 +168,12 @@ class Environment:
     terminate_handler: str
     new_handler: str
 
+    @classmethod
+    def of(cls, client: Client, at_start: bool) -> Environment:
+        """That of the other process. Raises as `Client.request` does."""
+        reply = client.request("environment", {"at_start": at_start})
+        return cls(**{name: reply[name] for name in cls.__dataclass_fields__})
+
     def changes(self, later: Environment) -> dict[str, dict[str, Any]]:
         """{"before", "after"}: the fields that differ, and of those that are mappings the keys that do."""
         before, after = {}, {}
@@ -299,10 +306,9 @@ class MeasuringSession(RemoteSession):
         reply = self._measure("measure_memory", values, timeout)
         return Memory(**{name: reply[name] for name in Memory.__dataclass_fields__})
 
-    def environment(self) -> Environment:
-        """The process state of this moment, to be compared with that after other calls."""
-        reply = self._client.request("environment")
-        return Environment(**{name: reply[name] for name in Environment.__dataclass_fields__})
+    def environment(self, *, at_start: bool = False) -> Environment:
+        """The process state of this moment or, `at_start`, of before the library was opened, to be compared."""
+        return Environment.of(self._client, at_start)
 
 
 class CommandLoader(RemoteLoader):

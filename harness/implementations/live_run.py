@@ -165,11 +165,18 @@ BY_MODEL = ("fallback", "version")
 
 @dataclass(frozen=True)
 class PipelineMemory:
-    """Bytes that a pipeline holds at work, at most while it is reloaded, and after each reload and each close."""
+    """Bytes that a pipeline holds at work, at most while it is reloaded, and after each reload and each close.
+
+    And how many more file descriptors and threads there are after all reloads, and after the last close than the first.
+    """
 
     live_bytes: int
     reload_peak_bytes: int
     static_bytes: int
     after_reload_bytes: Sequence[int]
     after_close_bytes: Sequence[int]
+    reload_descriptors_left: int
+    reload_threads_left: int
+    close_descriptors_left: int
+    close_threads_left: int
     rss_bytes: int

@@ -13,7 +13,7 @@ from ..five_models import AUDIO_SIZE
 from . import wire
 from .client import Client
 from .errors import ImplementationError
-from .host import MEASURE
+from .host import MEASURE, Environment
 from .live_run import LivePlan, LiveRun, PipelineMemory
 from .remote import Remote
 from .roles import PipelineImplementation, PipelineSession
@@ -31,13 +31,15 @@ MOST_RESULTS = 1 << 12
 class RemotePipelineSession(PipelineSession):
     """A pipeline in a process; the one that opened the process ends it.
 
-    `pid` is the process's id, `models` are {name: output size} in the partner's order.
+    `pid` is the process's id, `models` are {name: output size} in the partner's order. `noise` collects (op, text) for
+    what the implementation printed to standard output inside a call.
     """
 
     def __init__(self, client: Client, models_dir: str | Path, *, is_first: bool = True) -> None:
         self._client = client
         self._is_first = is_first
         self.pid = client.pid
+        self.noise = client.noise
         values = {"dir": str(Path(models_dir).absolute())}
         reply = client.request("open", values, timeout=max(client.timeout, LOAD_SECONDS))
         size, names = reply["frame_size"], [model["name"] for model in reply["models"]]
@@ -127,6 +129,10 @@ class MeasuringPipelineSession(RemotePipelineSession):
     def plain_memory(self) -> None:
         """From now on fresh memory is as the system gives it, not filled, so that its first touch is a page fault."""
         self._client.request("plain_memory")
+
+    def environment(self, *, at_start: bool = False) -> Environment:
+        """The process state of this moment or, `at_start`, of before the library was opened, to be compared."""
+        return Environment.of(self._client, at_start)
 
     def run_live(self, frames: np.ndarray, plan: LivePlan, *, timeout: float | None = None) -> LiveRun:
         """Frames from a thread that plays the audio thread, while another one reloads; `frames` are `[N, 128]`.

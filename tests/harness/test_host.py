@@ -114,7 +114,7 @@ class TestBadRequests:
         error = host.line(line)["error"]
         assert message in error["message"]
         assert (error["phase"], error["class"]) == ("internal", "BadRequest")
-        host.do("environment")
+        host.do("environment", at_start=False)
 
     def test_blocks_to_watch_add_up_to_their_frames(self, host: Host, path: Path) -> None:
         """Neither is a frame left out, nor one read that isn't there."""
@@ -277,7 +277,7 @@ class TestBadLibraries:
                 reply = host.ask("process", model=reply["model"], frames=packed(noise(2, 1)))
             assert message in reply["error"]["message"]
             assert (reply["error"]["phase"], reply["error"]["class"]) == ("internal", "ContractBreach")
-            host.do("environment")
+            host.do("environment", at_start=False)
 
     def test_an_exception_out_of_the_extension_is_a_breach(self, breaching: Path) -> None:
         """It is met at hello, and says whose fault it is."""

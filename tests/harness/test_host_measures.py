@@ -303,7 +303,7 @@ class TestTogether:
         parts = [{"model": known[name], "frames": packed(noise(9, 3))} for name in models]
         error = host.ask("process_together", parts=parts, block=block, passes=2)["error"]
         assert message in error["message"]
-        host.do("environment")
+        host.do("environment", at_start=False)
 
     def test_an_exception_on_another_thread_is_a_breach(self, breaching: Path) -> None:
         """As on the host's own."""
@@ -320,9 +320,9 @@ def ignore_arithmetic_errors() -> None:
 class TestEnvironment:
     def changes(self, loader: str, path: Path, enter: Callable[[], None] | None = None) -> dict:
         with running(FAULTY, loader, enter) as host:
-            before = host.do("environment")
+            before = host.do("environment", at_start=False)
             host.run(host.loaded(path), noise(4, 3))
-            after = host.do("environment")
+            after = host.do("environment", at_start=False)
         return {key: (before[key], after[key]) for key in before if key != "seq" and before[key] != after[key]}
 
     def test_a_good_loader_changes_nothing(self, path: Path) -> None:
@@ -346,6 +346,13 @@ class TestEnvironment:
         assert int(signal.SIGFPE) in set(after) - set(before)
         before, after = self.changes("run-handles-signal", path)["signals"]
         assert (after.keys() - before.keys(), before.keys() - after.keys()) == ({str(int(signal.SIGFPE))}, set())
+
+    def test_what_opening_the_library_changed_is_seen(self, path: Path) -> None:
+        """Its static constructors run before the first request does."""
+        library = FAULTY.with_name("librtc_faulty_fast_math.so")
+        with running(library, "run-fast-math") as host:
+            before, after = (host.do("environment", at_start=at_start) for at_start in (True, False))
+        assert [key for key in before if before[key] != after[key]] == ["seq", "fpenv"]
 
     def test_another_handler_of_the_same_signal_is_seen(self, path: Path) -> None:
         """Here in the place of ignoring it, which is how the process began."""

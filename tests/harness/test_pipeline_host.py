@@ -178,7 +178,7 @@ class TestOperations:
         error = host.ask(op, **fields)["error"]
         assert message in error["message"]
         assert (error["phase"], error["class"]) == ("internal", "BadRequest")
-        host.do("environment")
+        host.do("environment", at_start=False)
 
     def test_a_library_of_loaders_has_no_pipelines(self) -> None:
         """And the other way round; both say so."""
@@ -238,7 +238,7 @@ class TestLiveRun:
         actions = [{"puts": [{"to": str(folder / "x"), "from": str(folder / "nowhere")}], "model": 0}]
         error = host.ask("run_live", **live(opened(host, folder), noise(4, 128), 3000, actions=actions))["error"]
         assert error["class"] == "HostError" and "nowhere" in error["message"]
-        host.do("environment")
+        host.do("environment", at_start=False)
 
     @pytest.mark.parametrize(
         ("name", "kind", "function"),

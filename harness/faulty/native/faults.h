@@ -42,6 +42,7 @@
     X(prints_on_nan,        "run-prints-on-nan")         \
     X(prints_at_exit,       "run-prints-at-exit")        \
     X(empty_block_fpenv,    "run-empty-block-changes-fpenv") \
+    X(single_frame_fpenv,   "run-single-frame-changes-fpenv") \
     X(folder_when_refusing, "run-refusal-changes-folder") \
     X(changes_cpp_locale,   "run-changes-cpp-locale")    \
     X(changes_thread_locale,"run-changes-thread-locale") \
@@ -73,6 +74,8 @@
     X(alloc_in_empty_block, "rt-alloc-in-empty-block")   \
     X(alloc_at_sixteen,     "rt-alloc-at-sixteen")       \
     X(alloc_on_switch,      "rt-alloc-on-switch")        \
+    X(alloc_in_long_block,  "rt-alloc-in-long-block")    \
+    X(frees_unloaded,       "rt-frees-unloaded")         \
     X(prints_when_loud,     "rt-prints-when-loud")       \
     X(allocs_for_thread,    "rt-tls-first-touch")        \
     X(throws,               "rt-throw")                  \
@@ -110,6 +113,7 @@
     X(leaks_conv,           "mem-leak-conv")             \
     X(leaks_in_reset,       "mem-leak-in-reset")         \
     X(keeps_by_path,        "mem-keeps-by-path")         \
+    X(leaks_when_shared,    "mem-leak-when-shared")      \
     X(leaks_descriptor,     "mem-leak-descriptor")       \
     X(leaks_thread,         "mem-leak-thread")           \
     X(grows_with_blocks,    "mem-big-prepare")           \

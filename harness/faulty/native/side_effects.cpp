@@ -62,14 +62,6 @@ bool is_switch(const void* user) {
     return before != nullptr && before != user;
 }
 
-void flush_denormals() {
-#if defined(__SSE__)
-    _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON);
-#else
-    std::fesetround(FE_TOWARDZERO);
-#endif
-}
-
 void stop_flushing_denormals() {
 #if defined(__SSE__)
     _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_OFF);
@@ -93,7 +85,25 @@ struct SaysGoodbye {
     ~SaysGoodbye() { std::puts("goodbye"); }
 };
 
+// How many models of each path there are, for mem-leak-when-shared.
+std::map<std::string, std::size_t>& in_use() {
+    static std::map<std::string, std::size_t> models;
+    return models;
+}
+std::string latest_path;
+
+// What unload leaves for the next block to free.
+std::unique_ptr<char[]> unloaded;
+
 }  // namespace
+
+void flush_denormals() {
+#if defined(__SSE__)
+    _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON);
+#else
+    std::fesetround(FE_TOWARDZERO);
+#endif
+}
 
 void before_load(Fault fault, const char* path) {
     if (fault == Fault::crashes) {
@@ -130,6 +140,10 @@ void before_load(Fault fault, const char* path) {
         static std::map<std::string, std::vector<char>> files;
         files[path].resize(leaked_bytes);
     }
+    if (fault == Fault::leaks_when_shared) {
+        latest_path = path;
+        if (in_use()[path] != 0) lose(leaked_bytes);
+    }
 }
 
 void after_refusal(Fault fault) {
@@ -139,6 +153,7 @@ void after_refusal(Fault fault) {
 }
 
 SideEffects::SideEffects(Fault fault) : fault_(fault) {
+    if (fault == Fault::leaks_when_shared) ++in_use()[path_ = latest_path];
     if (fault == Fault::keeps_6mb) kept_.assign(six_mb, 1);
     if (fault == Fault::keeps_6mb_in_mmap) {
         mapping_ = mmap(nullptr, six_mb, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -149,6 +164,8 @@ SideEffects::SideEffects(Fault fault) : fault_(fault) {
 
 SideEffects::~SideEffects() {
     if (fault_ == Fault::fpenv_until_unload) stop_flushing_denormals();
+    if (fault_ == Fault::leaks_when_shared && --in_use()[path_] == 0) in_use().erase(path_);
+    if (fault_ == Fault::frees_unloaded) unloaded = std::make_unique<char[]>(leaked_bytes);
     if (fresh_ != nullptr) munmap(const_cast<char*>(fresh_), fresh_bytes);
     if (mapping_ != nullptr) munmap(mapping_, six_mb);
 }
@@ -188,6 +205,10 @@ const float* SideEffects::before_block(const float* in, std::size_t frames, std:
         case Fault::touches_fresh_memory: fresh_[frames_ / 8 * page % fresh_bytes] = 1; break;
         case Fault::leaks_fpenv:
         case Fault::fpenv_until_unload: flush_denormals(); break;
+        case Fault::single_frame_fpenv:
+            if (frames == 1) flush_denormals();
+            break;
+        case Fault::frees_unloaded: unloaded.reset(); break;
         case Fault::prints_on_nan:
             if (std::any_of(in, in + floats, [](float value) { return std::isnan(value); })) std::puts("NaN");
             break;
@@ -235,6 +256,7 @@ bool SideEffects::allocates_for(const float* in, std::size_t frames, std::size_t
         case Fault::alloc_in_silence: return std::all_of(in, in + floats, [](float value) { return value == 0.0f; });
         case Fault::alloc_after_reset: return std::exchange(was_reset_, false) && frames_ != frames;
         case Fault::alloc_at_sixteen: return frames == 16;
+        case Fault::alloc_in_long_block: return frames > 32;
         case Fault::alloc_on_switch: return is_switch(this);
         default: return false;
     }

@@ -4,12 +4,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "faults.h"
 #include "reader.h"
 
 namespace rtc_faulty {
+
+// Turns flush-to-zero on, on this thread.
+void flush_denormals();
 
 // At the start of each load.
 void before_load(Fault fault, const char* path);
@@ -37,6 +41,7 @@ private:
     bool allocates_for(const float* in, std::size_t frames, std::size_t floats);
 
     const Fault fault_;
+    std::string path_;
     std::vector<char> kept_;
     void* mapping_ = nullptr;
     volatile char* fresh_ = nullptr;

@@ -8,6 +8,7 @@
 
 #include "../abi/errors.h"
 #include "../probe/watch.h"
+#include "environment.h"
 
 namespace rtc::host {
 namespace {
@@ -17,10 +18,10 @@ constexpr std::uint64_t protocol_version = 1;
 }  // namespace
 
 Conversation::Conversation(std::vector<Operation> operations, std::string farewell)
-    : operations_(std::move(operations)), farewell_(std::move(farewell)) {
+    : operations_(std::move(operations)), farewell_(std::move(farewell)), environment_at_start_(environment_now()) {
     operations_.push_back({"hello", [this](const Json& request) { return hello(request); }, {"protocol"}});
     operations_.push_back({"plain_memory", plain_memory, {}});
-    operations_.push_back({"environment", environment, {}});
+    operations_.push_back({"environment", [this](const Json& request) { return environment(request); }, {"at_start"}});
     operations_.push_back({"quit", [this](const Json&) { return finished_ = true, Json::object(); }, {}});
 }
 
@@ -95,6 +96,10 @@ Json Conversation::hello(const Json& request) {
         throw BadRequest("Protocol " + std::to_string(protocol) + " is asked for; this host speaks protocol " +
                          std::to_string(protocol_version) + ".");
     return {{"protocol", protocol_version}, {"implementation", implementation()}};
+}
+
+Json Conversation::environment(const Json& request) const {
+    return bool_field(request, place(request), "at_start") ? environment_at_start_ : environment_now();
 }
 
 Json Conversation::plain_memory(const Json&) {

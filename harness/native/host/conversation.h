@@ -54,11 +54,12 @@ protected:
 private:
     Json perform(const std::string& op, const Json& request);
     Json hello(const Json& request);
-    static Json environment(const Json& request);
+    Json environment(const Json& request) const;
     static Json plain_memory(const Json& request);
 
     std::vector<Operation> operations_;
     std::string farewell_;
+    const Json environment_at_start_;  // before the library was opened
     probe::StaticData static_data_;
     std::unique_ptr<Library> library_;
     std::exception_ptr opening_failure_;

@@ -1,4 +1,5 @@
-// The operation environment: what no call of a library may change in the process, for comparison before and after.
+#include "environment.h"
+
 #include <locale.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,7 +16,6 @@
 #include <string_view>
 #include <vector>
 
-#include "conversation.h"
 #include "digest.h"
 
 namespace rtc::host {
@@ -127,7 +127,7 @@ Json standard_streams() {
 
 }  // namespace
 
-Json Conversation::environment(const Json&) {
+Json environment_now() {
     return {{"fpenv", floating_point_mode()},
             {"locale", std::setlocale(LC_ALL, nullptr)},
             {"thread_locale", thread_locale()},

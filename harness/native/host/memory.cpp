@@ -1,13 +1,10 @@
 // The operation measure_memory: what the loader holds for a set of files, and what it loses per load and unload.
 #include <algorithm>
-#include <chrono>
-#include <filesystem>
-#include <iterator>
 #include <memory>
-#include <thread>
 
 #include "../abi/refusal.h"
 #include "../probe/ledger.h"
+#include "handles.h"
 #include "resident.h"
 #include "session.h"
 
@@ -24,8 +21,6 @@ constexpr std::uint64_t max_cycles = 1000;
 constexpr std::uint64_t least_cycles = 3;
 constexpr double many_bytes = 1 << 26;
 constexpr std::int64_t many_handles = 256;
-constexpr auto look_every = std::chrono::milliseconds(1);
-constexpr auto longest_settling = std::chrono::seconds(1);
 
 using Models = std::vector<std::unique_ptr<Model>>;
 
@@ -65,22 +60,6 @@ void load_and_unload(const rtc_loader& loader, const std::vector<std::string>& p
         } catch (const Refusal&) {
         }
     }
-}
-
-std::int64_t entries(const char* folder) {
-    return std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator());
-}
-
-std::int64_t open_descriptors() { return entries("/proc/self/fd"); }
-std::int64_t threads() { return entries("/proc/self/task"); }
-
-// How many more threads there are than before, those left out that end within a moment.
-std::int64_t threads_left(std::int64_t before) {
-    const auto give_up = std::chrono::steady_clock::now() + longest_settling;
-    std::int64_t now = threads();
-    for (; now > before && std::chrono::steady_clock::now() < give_up; now = threads())
-        std::this_thread::sleep_for(look_every);
-    return now - before;
 }
 
 // Slope of the least-squares line through (0, y0), (1, y1), and so on.
@@ -135,23 +114,25 @@ Json Session::measure_memory(const Json& request) {
 
     // What a library makes at its first refusal, say, and keeps for the next ones, is there before the counting.
     if (cycles > 0) load_and_unload(*loader_, paths, others.front());
-    const std::int64_t descriptors = open_descriptors(), threads_before = threads();
+    const Handles before = Handles::now();
     std::vector<double> left;
     for (std::uint64_t cycle = 1; cycle <= cycles; ++cycle) {
         load_and_unload(*loader_, paths, others[cycle % others.size()]);
         left.push_back(static_cast<double>(ledger::usage().asked_for()));
-        const bool is_sure = left.back() - left.front() > many_bytes ||
-                             std::max(open_descriptors() - descriptors, threads() - threads_before) > many_handles;
+        const Handles more = before.more();
+        const bool is_sure =
+            left.back() - left.front() > many_bytes || std::max(more.descriptors, more.threads) > many_handles;
         if (cycle >= least_cycles && is_sure) break;
     }
     if (const char* full = ledger::usage().full) throw std::runtime_error(full);
+    const Handles handles = before.left();
     return {{"live_bytes", live + static_bytes},
             {"peak_bytes", peak + static_bytes},
             {"static_bytes", static_bytes},
             {"after_processing_bytes", after_processing + static_bytes},
             {"leak_bytes_per_cycle", slope(left)},
-            {"descriptors_left", open_descriptors() - descriptors},
-            {"threads_left", threads_left(threads_before)},
+            {"descriptors_left", handles.descriptors},
+            {"threads_left", handles.threads},
             {"rss_bytes", resident}};
 }
 

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "../probe/ledger.h"
+#include "handles.h"
 #include "pipeline_session.h"
 #include "resident.h"
 
@@ -67,13 +68,16 @@ Json PipelineSession::measure_pipeline_memory(const Json& request) {
     const std::int64_t resident = resident_bytes() - resident_before;
     ledger::restart_peak();
     std::vector<std::int64_t> reloaded, reopened;
+    const Handles opened = Handles::now();
     for (std::uint64_t cycle = 0; cycle < cycles; ++cycle) {
         reload_all(*pipeline);
         run(*pipeline, frames, result);
         reloaded.push_back(held(reloaded.empty() ? asked_for : reloaded.back()));
     }
     const std::int64_t peak = std::max(ledger::peak(), live);
+    const Handles left_by_reload = opened.left();
     pipeline.reset();
+    const Handles closed = Handles::now();
     for (std::uint64_t cycle = 0; cycle < cycles; ++cycle) {
         pipeline = std::make_unique<Pipeline>(*api_, dir);
         run(*pipeline, frames, result);
@@ -81,12 +85,17 @@ Json PipelineSession::measure_pipeline_memory(const Json& request) {
         reopened.push_back(held(reopened.empty() ? 0 : reopened.back()));
     }
     if (const char* full = ledger::usage().full) throw std::runtime_error(full);
+    const Handles left_by_close = closed.left();
     const auto static_bytes = static_cast<std::int64_t>(static_data().bytes());
     return {{"live_bytes", live + static_bytes},
             {"reload_peak_bytes", peak + static_bytes},
             {"static_bytes", static_bytes},
             {"after_reload_bytes", reloaded},
             {"after_close_bytes", reopened},
+            {"reload_descriptors_left", left_by_reload.descriptors},
+            {"reload_threads_left", left_by_reload.threads},
+            {"close_descriptors_left", left_by_close.descriptors},
+            {"close_threads_left", left_by_close.threads},
             {"rss_bytes", resident}};
 }
 

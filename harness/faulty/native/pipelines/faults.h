@@ -40,7 +40,12 @@
     X(submit_touches_memory,  "pip-touches-fresh-memory")      \
     X(slow,                   "pip-slow")                      \
     X(keeps_8mb,              "pip-keeps-8mb")                 \
-    X(leaks_old_models,       "pip-leaks-old-models")
+    X(leaks_old_models,       "pip-leaks-old-models")          \
+    X(leaks_descriptor,       "pip-leaks-descriptor")          \
+    X(leaks_thread,           "pip-leaks-thread")              \
+    X(prints,                 "pip-prints")                    \
+    X(changes_folder,         "pip-changes-folder")            \
+    X(submit_leaks_fpenv,     "pip-leaks-fpenv")
 // clang-format on
 
 namespace rtc_faulty {

@@ -1,5 +1,6 @@
 #include "pipeline.h"
 
+#include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -7,7 +8,10 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <stdexcept>
 #include <utility>
+
+#include "../side_effects.h"
 
 using rtc_faulty::PipelineFault;
 using rtc_faulty::Swap;
@@ -31,6 +35,8 @@ rtc_pipeline::rtc_pipeline(const char* folder, PipelineFault fault) : fault_(fau
         kept_.reset(new char[kept_bytes]);
         std::memset(kept_.get(), 1, kept_bytes);
     }
+    if (fault_ == PipelineFault::leaks_thread) std::thread([] { for (;;) pause(); }).detach();
+    if (fault_ == PipelineFault::changes_folder && chdir("/") != 0) throw std::runtime_error("the root can't be entered");
     worker_ = std::thread([this] { work(); });
 }
 
@@ -57,6 +63,7 @@ rtc_status rtc_pipeline::submit(std::uint64_t frame_id, const float* features) {
     frame.id = frame_id;
     std::copy_n(features, frame.features.size(), frame.features.begin());
     frames_.push();
+    if (fault_ == PipelineFault::submit_leaks_fpenv) rtc_faulty::flush_denormals();
     misbehave_in_submit(features);
     return RTC_OK;
 }
@@ -119,6 +126,8 @@ void rtc_pipeline::misbehave_in_poll(bool has_result) {
 }
 
 rtc_status rtc_pipeline::reload(std::uint32_t model, rtc_error* error) {
+    if (fault_ == PipelineFault::prints) std::puts("reloading");
+    if (fault_ == PipelineFault::leaks_descriptor) static_cast<void>(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     auto swap = std::make_unique<Swap>();
     const rtc_status status = places_.load(model, *swap, error);
     if (!swap->is_empty()) offer(std::move(swap));

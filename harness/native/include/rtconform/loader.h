@@ -22,10 +22,11 @@
  * *different* models may run on different threads at the same time, so models MUST NOT share anything that process or
  * reset writes.
  *
- * Process. No call may change a locale (C's, C++'s, the thread's), the working directory, environment variables, the
- * umask, standard input, output or error, signal handlers or masks, the handlers of std::terminate and new, or the
- * floating-point mode (rounding, flush-to-zero, denormals-are-zero), end the process, or write to standard output. A
- * mode that is set inside a call MUST be as before when it returns. No exception may leave any function.
+ * Process. Neither opening the library nor a call may change a locale (C's, C++'s, the thread's), the working
+ * directory, environment variables, the umask, standard input, output or error, signal handlers or masks, the handlers
+ * of std::terminate and new, or the floating-point mode (rounding, flush-to-zero, denormals-are-zero), end the
+ * process, or write to standard output. A mode that is set inside a call MUST be as before when it returns. No
+ * exception may leave any function.
  */
 #ifndef RTCONFORM_LOADER_H
 #define RTCONFORM_LOADER_H

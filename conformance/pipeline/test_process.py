@@ -1,0 +1,66 @@
+"""What a pipeline may not do to the process that it lives in."""
+
+import numpy as np
+import pytest
+
+from rtconform.harness import expected, five_models
+from rtconform.harness.implementations import ProtocolViolation
+from rtconform.harness.judging import RequirementFailed, check
+from rtconform.harness.measure import pipeline as driving
+from rtconform.harness.measure.pipeline import PACE
+
+
+def calls(session, folder):
+    """A whole life beside another pipeline, with what is rare in it: a frame of NaN, and a file that is refused.
+
+    Gives, after each call, its name in a message.
+    """
+    audio = expected.recording()[:PACE]
+    yield "opening the library, or open"
+    other = session.beside(folder)
+    for frame_id, frame in enumerate(audio):
+        other.submit(frame_id, frame)
+    yield "submit"
+    driving.drain(other, len(audio))
+    yield "poll"
+    other.submit(len(audio), np.full_like(audio[0], np.nan))
+    driving.drain(other, 1)
+    yield "submit or poll of a frame of NaN"
+    other.reload()
+    other.status()
+    yield "reload or status"
+    name = next(iter(five_models.specs()))
+    (folder / five_models.specs()[name]["file"]).write_text("{", encoding="utf-8")
+    other.reload(name)
+    yield "the reload of a broken file"
+    other.close()
+    yield "close"
+
+
+@pytest.mark.requirement("PIP-SILENT")
+def test_nothing_is_printed(pipeline, tmp_path):
+    """From the start of the process to its end standard output stays empty."""
+    if pipeline.connection.startswith("py:"):
+        pytest.skip("in process there is no standard output of its own; docs/PLUG_IN.md puts a wall around it")
+    folder = driving.model_folder(tmp_path)
+    try:
+        with pipeline.open(folder) as session:
+            for _ in calls(session, folder):
+                pass
+    except ProtocolViolation as violation:
+        if not violation.line or violation.line.startswith("{"):
+            raise
+        what = "something else than the protocol came over standard output"
+        raise RequirementFailed(what, line=violation.line) from violation
+    check(not session.noise, "the pipeline wrote to standard output", noise=session.noise[:3])
+
+
+@pytest.mark.requirement("PIP-PROCESS-STATE")
+def test_process_state_is_left_alone(pipeline, tmp_path):
+    """Floating-point mode, locales, working directory, signals, environment, streams and handlers, after each call."""
+    folder = driving.model_folder(tmp_path)
+    with pipeline.open(folder) as session:
+        before = session.environment(at_start=True)
+        for call in calls(session, folder):
+            changes = before.changes(session.environment())
+            check(not changes, f"{call} changed the state of the process", **changes)
