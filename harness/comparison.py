@@ -214,7 +214,7 @@ def document(comparison: Comparison, lines: Sequence[Line]) -> dict[str, Any]:
                 "usual": {way: vars(each) for way, each in line.usual.items()},
                 "outputs": vars(line.outputs),
                 "models": list(comparison.rows[number].step.models),
-                "others": list(comparison.rows[number].others),
+                "cache_bytes": comparison.rows[number].cache_bytes,
                 "samples_ns": {
                     way: [[times.astype(int).tolist() for times in each[way][number]] for each in comparison.rounds]
                     for way in line.intervals

@@ -45,8 +45,8 @@ PASS_TIMEOUT = 30.0
 """Seconds after which a pass, of some milliseconds for most, counts as hanging."""
 
 STAYS = 0.5
-"""So much of the core's second cache a model may take and be sure to stay there from step to step, wherever its pages
-lie in the machine's memory. Of a larger one a part has to be fetched again, another part in each process."""
+"""So much of the core's second cache models may take and be sure to stay there from step to step, wherever their pages
+lie in the machine's memory. Of more, a part has to be fetched again, another part in each process."""
 
 FRAMES = (8, 64)
 PASSES = (4, 16)
@@ -68,7 +68,8 @@ class Row:
     """What is timed by itself, all models or one: its step, and inputs `[frames, width]`.
 
     `passes` is how many there are in a round by one way. `outputs` are those `[frames, out]` of its models over the
-    inputs as they are, untimed, of the base and of the candidate. The models called `others` run before each step.
+    inputs as they are, untimed, of the base and of the candidate. `cache_bytes` of memory are read before each step, so
+    that nothing of the last one is left in the core's cache; 0 where all of it stays there.
     """
 
     name: str
@@ -76,7 +77,7 @@ class Row:
     audio: np.ndarray
     passes: int
     outputs: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
-    others: tuple[str, ...] = ()
+    cache_bytes: int = 0
 
     def inputs(self, way: str, number: int) -> np.ndarray:
         """Those of one pass: the same work, but other bits than in any other, so that no answer is a remembered one."""
@@ -93,7 +94,7 @@ class Contender:
         self._timed: list[tuple[Step, np.ndarray, Mapping[str, np.ndarray]]] = []
         self.models = {}
         for name, case in step.models.items():
-            with self._named(case.path):
+            with named(letter, case.path):
                 self.models[name] = session.load(case.path, max_frames=1)
 
     def outputs(self, step: Step, audio: np.ndarray) -> dict[str, np.ndarray]:
@@ -103,20 +104,15 @@ class Contender:
             part = (self.models[name], frames)
             return self._session.process_together([part], block=1, passes=1, timeout=PASS_TIMEOUT).outputs[0]
 
-        with self._named(_of(step)):
+        with named(self.letter, _of(step)):
             return step.run({name: partial(process, name) for name in step.models}, audio)
 
-    def times(self, step: Step, audio: np.ndarray, others: Sequence[str] = ()) -> np.ndarray:
-        """Wall time `[frames]` in ns of one step per frame of audio, from reset; the `others` run before each."""
+    def times(self, step: Step, audio: np.ndarray, cache_bytes: int = 0) -> np.ndarray:
+        """Wall time `[frames]` in ns of one step per frame of audio, from reset; `cache_bytes` are read before each."""
         models = {name: self.models[name] for name in step.models}
-        with self._named(_of(step)):
+        with named(self.letter, _of(step)):
             timed = self._session.measure_latency(
-                models,
-                step.flow,
-                audio,
-                reset_every=len(audio),
-                others=[self.models[name] for name in others],
-                timeout=PASS_TIMEOUT,
+                models, step.flow, audio, reset_every=len(audio), cache_bytes=cache_bytes, timeout=PASS_TIMEOUT
             )
         self._timed.append((step, audio, timed.outputs))
         return timed.wall_ns
@@ -141,14 +137,15 @@ class Contender:
         """Keeps the thread that processes on one core."""
         os.sched_setaffinity(self._session.pid, {core})
 
-    @contextmanager
-    def _named(self, what: object) -> Iterator[None]:
-        """Lets errors say which of the two it was, as both may be loaders of one name, and at which file or models."""
-        try:
-            yield
-        except ImplementationError as error:
-            error.who = f"{self.letter}, {error.who}, with {what},"
-            raise
+
+@contextmanager
+def named(letter: str, what: object) -> Iterator[None]:
+    """Lets errors say which of the two it was, as both may be loaders of one name, and at which file or models."""
+    try:
+        yield
+    except ImplementationError as error:
+        error.who = f"{letter}, {error.who}, with {what},"
+        raise
 
 
 def _of(step: Step) -> str:
@@ -183,8 +180,8 @@ def rehearse(base: LoaderImplementation, candidate: LoaderImplementation, step: 
         pair = _pair(stack, base, candidate, step)
         parts = {WHOLE_STEP: step} if len(step.models) > 1 else {}
         parts |= {name: alone(name, case) for name, case in step.models.items()}
-        others = {name: _others(step, name) for name in parts}
-        sizes = {name: _size(pair, step if others[name] else part, seed) for name, part in parts.items()}
+        read = {name: _cache_bytes((base, candidate), part) for name, part in parts.items()}
+        sizes = {name: _size(pair, part, read[name], seed) for name, part in parts.items()}
         most = max(frames for frames, _ in sizes.values())
         together, audio = (signals.noise(most, step.width, seed=each) for each in (seed, seed + 1))
         values = {AUDIO: audio, **pair[0].outputs(step, audio)}
@@ -194,7 +191,7 @@ def rehearse(base: LoaderImplementation, candidate: LoaderImplementation, step: 
             frames, passes = sizes[name]
             given = inputs.get(name, together)[:frames]
             outputs = (pair[0].outputs(part, given), pair[1].outputs(part, given))
-            rows.append(Row(name, part, given, passes, outputs, others[name]))
+            rows.append(Row(name, part, given, passes, outputs, read[name]))
         return rows
 
 
@@ -224,7 +221,7 @@ def interleaved(pair: Pair, rows: Sequence[Row], number: int) -> list[Times]:
     for count in range(max(row.passes for row in rows)):
         for row, times in zip(rows, taken, strict=True):
             for side in ((0, 1), (1, 0))[(count + number) % 2] if count < row.passes else ():
-                times[side].append(pair[side].times(row.step, row.inputs(INTERLEAVED, count), row.others))
+                times[side].append(pair[side].times(row.step, row.inputs(INTERLEAVED, count), row.cache_bytes))
     return _arrays(taken)
 
 
@@ -236,7 +233,7 @@ def duet(pair: Pair, rows: Sequence[Row], number: int) -> list[Times]:
 
     def take(side: int, row: Row, inputs: np.ndarray) -> np.ndarray:
         together.wait()
-        return pair[side].times(row.step, inputs, row.others)
+        return pair[side].times(row.step, inputs, row.cache_bytes)
 
     taken = _nothing_yet(rows)
     with ThreadPoolExecutor(2) as threads:
@@ -260,17 +257,23 @@ def _pair(stack: ExitStack, base: LoaderImplementation, candidate: LoaderImpleme
         return tuple(threads.map(Contender, LETTERS, sessions, (step, step)))
 
 
-def _others(step: Step, name: str) -> tuple[str, ...]:
-    """Those that run before each step of one model, as they do in the step of all, if its weights may not stay."""
-    if name not in step.models or 4 * step.models[name].model.parameters < STAYS * machine.core_cache_bytes() / 2:
-        return ()
-    return tuple(other for other in step.models if other != name)
+def _cache_bytes(loaders: Sequence[LoaderImplementation], step: Step) -> int:
+    """What is to be read before each step of these models: nothing if what the loaders hold of them is sure to stay."""
+    held = []
+    for letter, loader in zip(LETTERS, loaders, strict=True):
+        with named(letter, _of(step)), loader.open() as session:
+            memory = session.measure_memory([case.path for case in step.models.values()], cycles=0)
+            held.append(memory.live_bytes - memory.static_bytes)
+    twice_the_cache = machine.core_cache_bytes()
+    return twice_the_cache if max(held) > STAYS * twice_the_cache / 2 else 0
 
 
-def _size(pair: Pair, step: Step, seed: int) -> tuple[int, int]:
+def _size(pair: Pair, step: Step, cache_bytes: int, seed: int) -> tuple[int, int]:
     """How many frames a pass has, and how many passes a round."""
     audio = signals.noise(FRAMES[0], step.width, seed=seed)
-    seconds = max(CLOCK_TICK, *(float(np.median(contender.times(step, audio))) for contender in pair)) / 1e9
+    seconds = (
+        max(CLOCK_TICK, *(float(np.median(contender.times(step, audio, cache_bytes))) for contender in pair)) / 1e9
+    )
     frames = int(np.clip(PASS_SECONDS / seconds, *FRAMES))
     return frames, int(np.clip(ROW_SECONDS / (frames * seconds), *PASSES))
 

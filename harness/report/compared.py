@@ -122,8 +122,8 @@ def notes(comparison: Comparison, lines: Sequence[Line]) -> Iterator[str]:
     limits = comparison.limits
     floor = f"{digits(100 * limits.relative)} % or {digits(limits.absolute_us)} µs"
     yield f"Less than {floor} is no difference; an equal build is accused in at most {digits(100 * ERROR)} % of cases."
-    if among := [visible(row.name) for row in comparison.rows if row.others]:
-        yield f"Timed with the other models in between, since the core's cache may not hold it: {', '.join(among)}."
+    if fetched := [visible(row.name) for row in comparison.rows if row.cache_bytes]:
+        yield f"Timed out of an emptied core's cache, which may not hold all that a step needs: {', '.join(fetched)}."
     for line in lines:
         if line.is_hidden:
             ends = ", ".join(f"{_ends(interval)} % {way}" for way, interval in line.usual.items())

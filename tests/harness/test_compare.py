@@ -269,15 +269,15 @@ class TestReading:
         assert text.startswith("## rtconform compare: REGRESSION\n\nB is slower than A, after 8 rounds: a\\|b \\+")
         assert "| a\\|b | 50" in text and text.count("**slower**") == 1
 
-    def test_who_was_timed_among_the_others_is_named(self) -> None:
-        """A step of it takes longer than alone, which the reader may know."""
+    def test_who_was_timed_out_of_an_emptied_cache_is_named(self) -> None:
+        """A step of it takes longer than out of a full one, which the reader may know."""
         measured = made_up({"large": 1.0, "small": 1.0})
-        said = "since the core's cache may not hold it: large."
+        said = "which may not hold all that a step needs: large."
         assert said not in compared.render_terminal(measured, measured.lines(), colour=False)
-        measured.rows[0] = dataclasses.replace(measured.rows[0], others=("small",))
+        measured.rows[0] = dataclasses.replace(measured.rows[0], cache_bytes=1 << 22)
         assert said in compared.render_terminal(measured, measured.lines(), colour=False)
         document = comparison.document(measured, measured.lines())
-        assert [row["others"] for row in document["rows"]] == [["small"], []]
+        assert [row["cache_bytes"] for row in document["rows"]] == [1 << 22, 0]
 
     @pytest.mark.parametrize(
         ("fields", "word"),

@@ -33,15 +33,15 @@ class FakeContender:
     def __init__(self, name: str, log: list, meeting: threading.Barrier | None = None) -> None:
         self.name, self.log, self.meeting, self.calls = name, log, meeting, 0
         self.seen: set[float] = set()
-        self.others: list[tuple[str, ...]] = []
+        self.read: list[int] = []
 
     def run_on(self, core: int) -> None:
         self.log.append((self.name, core))
 
-    def times(self, step, audio, others) -> np.ndarray:
+    def times(self, step, audio, cache_bytes) -> np.ndarray:
         assert not self.seen & {*audio.ravel()}
         self.seen |= {*audio.ravel()}
-        self.others.append(others)
+        self.read.append(cache_bytes)
         if self.meeting:
             self.meeting.wait(timeout=30)
         else:
@@ -52,8 +52,8 @@ class FakeContender:
 
 class TestSideBySide:
     ROWS = tuple(
-        Row(name, None, noise(8, 3, seed=seed), passes, ({}, {}), others)
-        for seed, (name, passes, others) in enumerate([("one", 4, ()), ("other", 2, ("third",))])
+        Row(name, None, noise(8, 3, seed=seed), passes, ({}, {}), cache_bytes)
+        for seed, (name, passes, cache_bytes) in enumerate([("one", 4, 0), ("other", 2, 1 << 20)])
     )
 
     def test_in_turn_each_begins_as_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,27 +96,27 @@ class TestSideBySide:
             way(pair, self.ROWS, number=0)
         assert len(pair[0].seen) == 2 * (4 + 2) * 8 * 3
 
-    def test_others_run_between_the_steps_of_who_has_some(self) -> None:
+    def test_the_cache_is_emptied_between_the_steps_of_who_may_not_stay_there(self) -> None:
         """By both ways."""
         pair = FakeContender("A", []), FakeContender("B", [])
         for way in (side_by_side.interleaved, side_by_side.duet):
             way(pair, self.ROWS, number=0)
-        assert pair[0].others == pair[1].others == [(), ("third",), (), ("third",), (), ()] * 2
+        assert pair[0].read == pair[1].read == [0, 1 << 20, 0, 1 << 20, 0, 0] * 2
 
-    def test_others_are_those_of_the_same_process(self, path: Path) -> None:
-        """Loaded there, and handed over with the request."""
+    def test_what_is_read_is_asked_for_with_the_step(self, path: Path) -> None:
+        """Of the host, for the models of the step alone."""
         asked = []
 
-        def measure_latency(models, *_, others, **__):
-            asked.append((models, others))
+        def measure_latency(models, *_, cache_bytes, **__):
+            asked.append((models, cache_bytes))
             return Latency(*[np.ones(3)] * len(SAMPLES), "ordinary", {})
 
         loaded = iter(("first of all", "second of all"))
         session = SimpleNamespace(load=lambda path, max_frames: next(loaded), measure_latency=measure_latency)
         cases = {name: SimpleNamespace(path=path) for name in ("first", "second")}
         contender = Contender("A", session, Step(cases, (), 1))
-        contender.times(Step({"second": cases["second"]}, (), 1), noise(3, 1), ("first",))
-        assert asked == [({"second": "second of all"}, ["first of all"])]
+        contender.times(Step({"second": cases["second"]}, (), 1), noise(3, 1), 64)
+        assert asked == [({"second": "second of all"}, 64)]
 
     @pytest.mark.parametrize("changes", [False, True])
     def test_outputs_that_change_when_timed_are_an_error(self, path: Path, changes: bool) -> None:
@@ -201,19 +201,32 @@ class TestSideBySide:
         assert not np.array_equal(whole.audio[:frames], first.audio[:frames])
 
     @needs_host
-    @pytest.mark.parametrize("stays", [True, False])
-    def test_a_model_that_may_not_stay_in_the_cache_is_timed_among_the_others(
-        self, path: Path, stays: bool, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("known_bad", "stay"), [("good-native", [True, True, True]), ("mem-keeps-6mb", [False, False, False])]
+    )
+    def test_who_may_not_stay_in_the_cache_is_timed_out_of_an_emptied_one(
+        self, path: Path, known_bad: str, stay: list[bool], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Its weights take 4 bytes each, and half of the cache is sure."""
-        cases = {name: selection.ModelCase(name, path) for name in ("first", "second", "third")}
-        weights = 4 * cases["first"].model.parameters
-        twice_the_cache = 2 * (2 * weights + (1 if stays else 0))
+        """By what the loader that holds more holds of it, whatever its weights are; half of the cache is sure."""
+        twice_the_cache = 4 << 20
         monkeypatch.setattr(side_by_side.machine, "core_cache_bytes", lambda: twice_the_cache)
+        cases = [selection.ModelCase(name, path) for name in ("first", "second")]
+        loaders = connect(GOOD, "loader"), connect(f"abi:{FAULTY}#{known_bad}", "loader")
+        rows = side_by_side.rehearse(*loaders, step_of(cases), seed=0)
+        assert [row.cache_bytes for row in rows] == [0 if stays else twice_the_cache for stays in stay]
+
+    @needs_host
+    def test_all_models_together_may_not_stay_where_each_does(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Half of this cache has room for one of them."""
         good = connect(GOOD, "loader")
-        rows = side_by_side.rehearse(good, good, step_of(list(cases.values())), seed=0)
-        among = [("second", "third"), ("first", "third"), ("first", "second")]
-        assert [row.others for row in rows] == [(), *([()] * 3 if stays else among)]
+        with good.open() as session:
+            one = session.measure_memory([path], cycles=0)
+        monkeypatch.setattr(side_by_side.machine, "core_cache_bytes", lambda: 6 * (one.live_bytes - one.static_bytes))
+        cases = [selection.ModelCase(name, path) for name in ("first", "second")]
+        rows = side_by_side.rehearse(good, good, step_of(cases), seed=0)
+        assert [row.cache_bytes > 0 for row in rows] == [True, False, False]
 
     @needs_host
     def test_who_processes_in_a_program_is_not_known(self) -> None:
