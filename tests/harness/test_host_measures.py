@@ -352,7 +352,7 @@ class TestEnvironment:
         library = FAULTY.with_name("librtc_faulty_fast_math.so")
         with running(library, "run-fast-math") as host:
             before, after = (host.do("environment", at_start=at_start) for at_start in (True, False))
-        assert [key for key in before if before[key] != after[key]] == ["seq", "fpenv"]
+        assert {key for key in before if before[key] != after[key]} == {"seq", "fpenv"}
 
     def test_another_handler_of_the_same_signal_is_seen(self, path: Path) -> None:
         """Here in the place of ignoring it, which is how the process began."""
