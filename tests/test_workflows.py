@@ -32,6 +32,7 @@ RIGHT = "tanhf(y[i])"
 WRONG = "atanf(y[i])"
 NOT_COPIED = (".*", "__pycache__", "build", "rtconform-report*", "rtconform-selftest", "*.egg-info")
 PROGRAMS = Path(sys.executable).parent
+COMPACT = Path("reference_models", "native", "loaders", "compact")
 
 
 def load(text):
@@ -346,7 +347,8 @@ class TestWorkflow:
         assert [each.conclusion for each in done] == ["success"] * len(done), said(done)
         assert "rtconform run --jobs 2 --loader numpy-runtime" in said(done)
         assert "## rtconform: PASSED" in summary
-        assert "`rtneural-checked` is the same library as before" in summary
+        for loader in ("rtneural-checked", "compact-i8"):
+            assert f"`{loader}` is the same library as before" in summary
         assert {"report.html", "summary.md"} <= set(uploaded)
 
     def test_a_change_that_breaks_something_is_red(self, pull_request, checkout, tmp_path, slower):
@@ -354,11 +356,14 @@ class TestWorkflow:
         now = compiled(tmp_path, "now", WRONG)
         builds(checkout, now)
         builds(checkout / "base", compiled(tmp_path, "before"))
+        with (checkout / COMPACT / "product.cpp").open("a") as source:
+            source.write("// A change.\n")
         arguments = f"--loader {now} --models {MODEL} --class numerics"
         done, summary, uploaded = pull_request(arguments, f"--models {MODEL}", slower)
         assert [each.exit_code for each in done if "run" in each.step] == [1, 1], said(done)
         assert "NUM-ORACLE[c99-stranger-dense-activations]" in summary
-        assert (checkout / "rtconform-report" / "compare" / "c99-stranger" / "compare.md").read_text() in summary
+        for loader in ("c99-stranger", "compact-i8"):
+            assert (checkout / "rtconform-report" / "compare" / loader / "compare.md").read_text() in summary
         assert {"report.html", "compare"} <= set(uploaded)
 
     def test_only_what_is_there_can_be_compared(self, checkout):
@@ -366,12 +371,24 @@ class TestWorkflow:
         command = [sys.executable, "tools/compare_builds.py", "base", "out"]
         builds(checkout, "abi:now.so#mine")
         builds(checkout / "base", "abi:before.so#another")
+        for each in (checkout, checkout / "base"):
+            shutil.rmtree(each / COMPACT)
         done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout) == (0, "`mine` is new: there is nothing to compare it with.\n")
         (checkout / "base" / "reference_models" / "loaders.py").write_text("raise SystemExit('no compiler')\n")
         done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
         assert done.returncode == 1
         assert "can't be built, so nothing was compared" in done.stdout
+
+    def test_compact_loaders_that_do_not_compile_are_said(self, checkout):
+        """In the base, too, as nothing is known of them."""
+        builds(checkout, "abi:now.so#mine")
+        builds(checkout / "base", "abi:before.so#another")
+        (checkout / "base" / COMPACT / "network.cpp").write_text("no C++\n")
+        command = [sys.executable, "tools/compare_builds.py", "base", "out"]
+        done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
+        assert done.returncode not in (0, 75)
+        assert "The compact loaders of `base` can't be built, so nothing was compared." in done.stdout
 
 
 def test_every_script_is_run_by_a_test():
