@@ -271,9 +271,8 @@ def _cache_bytes(loaders: Sequence[LoaderImplementation], step: Step) -> int:
 def _size(pair: Pair, step: Step, cache_bytes: int, seed: int) -> tuple[int, int]:
     """How many frames a pass has, and how many passes a round."""
     audio = signals.noise(FRAMES[0], step.width, seed=seed)
-    seconds = (
-        max(CLOCK_TICK, *(float(np.median(contender.times(step, audio, cache_bytes))) for contender in pair)) / 1e9
-    )
+    usual = [float(np.median(contender.times(step, audio, cache_bytes))) for contender in pair]
+    seconds = max(CLOCK_TICK, *usual) / 1e9
     frames = int(np.clip(PASS_SECONDS / seconds, *FRAMES))
     return frames, int(np.clip(ROW_SECONDS / (frames * seconds), *PASSES))
 
