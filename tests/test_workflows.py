@@ -366,30 +366,6 @@ class TestWorkflow:
             assert (checkout / "rtconform-report" / "compare" / loader / "compare.md").read_text() in summary
         assert {"report.html", "compare"} <= set(uploaded)
 
-    def test_only_what_is_there_can_be_compared(self, checkout):
-        """A loader that the base lacks is no failure; a base that can't be built is one, since it says nothing."""
-        command = [sys.executable, "tools/compare_builds.py", "base", "out"]
-        builds(checkout, "abi:now.so#mine")
-        builds(checkout / "base", "abi:before.so#another")
-        for each in (checkout, checkout / "base"):
-            shutil.rmtree(each / COMPACT)
-        done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stdout) == (0, "`mine` is new: there is nothing to compare it with.\n")
-        (checkout / "base" / "reference_models" / "loaders.py").write_text("raise SystemExit('no compiler')\n")
-        done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
-        assert done.returncode == 1
-        assert "can't be built, so nothing was compared" in done.stdout
-
-    def test_compact_loaders_that_do_not_compile_are_said(self, checkout):
-        """In the base, too, as nothing is known of them."""
-        builds(checkout, "abi:now.so#mine")
-        builds(checkout / "base", "abi:before.so#another")
-        (checkout / "base" / COMPACT / "network.cpp").write_text("no C++\n")
-        command = [sys.executable, "tools/compare_builds.py", "base", "out"]
-        done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
-        assert done.returncode not in (0, 75)
-        assert "The compact loaders of `base` can't be built, so nothing was compared." in done.stdout
-
 
 def test_every_script_is_run_by_a_test():
     """A new step needs a test of its own above: each is asked by name what it came to, or by its place."""
