@@ -108,7 +108,6 @@ class PythonSession(LoaderSession):
     """A user's loader object at work; nothing to start and nothing to end."""
 
     def __init__(self, who: str, load: Callable[[str], Any]) -> None:
-        super().__init__()
         self._who = who
         self._load = load
 

@@ -31,8 +31,7 @@ MOST_RESULTS = 1 << 12
 class RemotePipelineSession(PipelineSession):
     """A pipeline in a process; the one that opened the process ends it.
 
-    `pid` is the process's id, `models` are {name: output size} in the partner's order. `noise` collects (op, text) for
-    what the implementation printed to standard output inside a call.
+    `pid` is the process's id, `models` are {name: output size} in the partner's order.
     """
 
     def __init__(self, client: Client, models_dir: str | Path, *, is_first: bool = True) -> None:

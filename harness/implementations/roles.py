@@ -110,11 +110,11 @@ class LoadedModel(Closing, ABC):
 class LoaderSession(Closing, ABC):
     """A loader at work. For abi: and cmd: it is a process of its own, so that no case can touch the next.
 
-    `noise` collects (op, text) for what the implementation printed to standard output inside a call.
+    `noise` collects (op, text) for what the implementation printed to standard output inside a call; None in process,
+    where it has no standard output of its own.
     """
 
-    def __init__(self) -> None:
-        self.noise: list[tuple[str, str]] = []
+    noise: list[tuple[str, str]] | None = None
 
     @abstractmethod
     def load(self, path: str | Path, max_frames: int = MAX_FRAMES) -> LoadedModel:
@@ -167,10 +167,12 @@ class TrainerImplementation(Implementation, ABC):
 class PipelineSession(Closing, ABC):
     """A pipeline at work on a folder of models; the methods are those of `protocols.LivePipeline`.
 
-    `capacity` is how many frames can be pending, handed over and not yet polled; None if there is always room.
+    `capacity` is how many frames can be pending, handed over and not yet polled; None if there is always room. `noise`
+    is as that of a loader.
     """
 
     capacity: int | None = None
+    noise: list[tuple[str, str]] | None = None
 
     @abstractmethod
     def submit(self, frame_id: int, audio: np.ndarray) -> bool:
