@@ -70,6 +70,12 @@ class TestLoaders:
             session.load("model.json").reset()
         assert exited.value.returncode == 4
 
+    def test_what_is_printed_in_process_is_nobody_s_noise(self):
+        """None is no empty list: that nothing was heard proves nothing where nobody listens."""
+        live = dict.fromkeys(("submit", "poll", "reload", "status", "close"), lambda *_: None)
+        with odd_model().open() as session, adopted("pipeline", open=lambda path: live).open("models") as other:
+            assert session.noise is None and other.noise is None
+
     def test_a_model_may_write_to_its_input_and_reuse_its_buffer(self):
         """Neither shows outside: the caller's frames stay, and so do earlier outputs."""
         buffer = np.zeros((9, 2), np.float32)
